@@ -1,0 +1,67 @@
+# taosink: `make run` shows it at work, `make test` proves it, `make help` lists the rest.
+# Every target does its own set-up: .venv is made with uv where it is on PATH, else with python3 and pip.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export UV_NO_CONFIG = 1
+
+# Runs `$(1)` with the lock files' packages and taosink itself, editable, in .venv.
+define install
+	@./.ci/venv "$(VENV)" $(1)
+endef
+
+$(VENV)/.run-stamp: requirements.txt pyproject.toml .ci/venv
+	$(call install,requirements.txt)
+	@touch $@
+
+$(VENV)/.dev-stamp: requirements-dev.txt pyproject.toml .ci/venv
+	$(call install,requirements-dev.txt)
+	@touch $@ $(VENV)/.run-stamp
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+.PHONY: install
+install: $(VENV)/.dev-stamp ## only the set-up, which the other targets do by themselves
+
+.PHONY: run
+run: $(VENV)/.run-stamp ## broker, database, producer, two consumers, audit (ARGS='--keep', ARGS='--report FILE')
+	@$(BIN)/taosink demo $(ARGS)
+
+.PHONY: check
+check: $(VENV)/.dev-stamp ## ruff, ruff format, mypy strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: test
+test: $(VENV)/.dev-stamp ## the whole suite (ARGS='-k offsets')
+	$(BIN)/pytest --cov --cov-report=term:skip-covered $(ARGS)
+
+.PHONY: soak
+soak: $(VENV)/.dev-stamp ## ten minutes of seeded faults against a running group (ARGS='-k chaos')
+	$(BIN)/pytest tests/soak -m soak -s $(ARGS)
+
+.PHONY: bench
+bench: $(VENV)/.dev-stamp ## what a row costs: encode alone, and the consumer end to end
+	$(BIN)/python tests/bench/bench_encode.py $(ARGS)
+	$(BIN)/python tests/bench/bench_consumer.py $(ARGS)
+
+.PHONY: lock
+lock: $(VENV)/.dev-stamp ## write the requirements files anew (needs uv)
+	@command -v uv >/dev/null || { echo "make lock: uv is needed: pip install uv"; exit 1; }
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url pyproject.toml -o requirements.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url pyproject.toml --group dev -o requirements-dev.txt
+
+.PHONY: clean
+clean: ## remove .venv and what the tools leave behind
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage dist .cache
