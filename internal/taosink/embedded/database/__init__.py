@@ -1,0 +1,1 @@
+"""TDengine's REST protocol over SQLite: what it answers is held to transcripts of a real server."""
