@@ -1,0 +1,1 @@
+"""TDengine: addresses, drivers, error classes, live schema, and the writer that puts batches into it."""
