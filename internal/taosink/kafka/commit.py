@@ -1,0 +1,115 @@
+"""Commits of what has ended: asynchronous while reading goes on, synchronous where a partition is given
+up."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from taosbatch.offsets import Lane, OffsetTracker
+from taosink.kafka.observer import SourceObserver
+
+log = structlog.get_logger(__name__)
+
+UNANSWERED = 2.0
+"""Seconds after which a commit without an answer means that the coordinator is out of reach: another one, or
+a close, would block for up to the session timeout (45 s with KIP-848)."""
+FORGET = 120.0
+"""Seconds after which an unanswered commit no longer holds back others."""
+
+
+@dataclass(slots=True)
+class Committer:
+    """Owned by the polling thread. `metadata` is what goes beside the offset of each lane."""
+
+    consumer: Consumer
+    tracker: OffsetTracker
+    observer: SourceObserver
+    clock: Callable[[], float]
+    interval: float
+    metadata: dict[Lane, str] = field(default_factory=dict)
+    last_error: KafkaError | None = None
+    _next: float = 0.0
+    _since: float | None = None
+
+    @property
+    def outstanding(self) -> bool:
+        return self._since is not None
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether a commit has been out for so long that no further one should be begun."""
+        return self._since is not None and self.clock() - self._since > UNANSWERED
+
+    def hasten(self) -> None:
+        """The next `tick` commits, whatever the interval says."""
+        self._next = 0.0
+
+    def tick(self, now: float) -> None:
+        """Begins a commit where one is due, something is to be committed and none is out. Does not block."""
+        if self._since is not None and now - self._since > FORGET:
+            self._since = None
+        if now < self._next or self._since is not None:
+            return
+        self._next = now + self.interval
+        offsets = self._partitions(self.tracker.committable())
+        if not offsets:
+            return
+        try:
+            self.consumer.commit(offsets=offsets, asynchronous=True)
+            self._since = now
+        except KafkaException as error:
+            self._failed(error.args[0], revoking=False)
+
+    def answered(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        """librdkafka's callback for an asynchronous commit, within poll; never raises."""
+        self._since = None
+        if error is not None:
+            self._failed(error, revoking=False)
+        else:
+            self._acknowledged(partitions, revoking=False)
+
+    def now(self) -> bool:
+        """Commits synchronously; true where nothing is left to be committed. May block while a coordinator is
+        out of reach, so it is not begun where one is known to be."""
+        offsets = self._partitions(self.tracker.committable())
+        if not offsets:
+            return True
+        if self.unanswered:
+            self._failed(KafkaError(KafkaError._WAIT_COORD), revoking=True)
+            return False
+        try:
+            return self._acknowledged(
+                self.consumer.commit(offsets=offsets, asynchronous=False), revoking=True
+            )
+        except KafkaException as error:
+            self._failed(error.args[0], revoking=True)
+            return False
+
+    def _partitions(self, committable: Mapping[Lane, int]) -> list[TopicPartition]:
+        return [
+            TopicPartition(*lane, offset, metadata=self.metadata.get(lane, ""))
+            for lane, offset in committable.items()
+        ]
+
+    def _acknowledged(self, partitions: list[TopicPartition], *, revoking: bool) -> bool:
+        done = []
+        for tp in partitions:
+            if tp.error is None:
+                lane = Lane(tp.topic, tp.partition)
+                self.tracker.committed(lane, tp.offset)
+                done.append(lane)
+            else:
+                self._failed(tp.error, revoking=revoking)
+        if done:
+            self.last_error = None
+            self.observer.committed(done)
+        return len(done) == len(partitions)
+
+    def _failed(self, error: KafkaError, *, revoking: bool) -> None:
+        """Not fatal: what is not committed now is committed next time, or written again by the next owner."""
+        if self.last_error is None or self.last_error.code() != error.code():
+            log.warning("kafka.commit_failed", error=error.name(), detail=error.str(), revoking=revoking)
+        self.last_error = error
+        self.observer.commit_failed(error.name(), revoking=revoking)

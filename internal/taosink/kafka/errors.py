@@ -1,0 +1,84 @@
+"""What an error of the Kafka client means: decided by number here, and nowhere else."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from confluent_kafka import KafkaError
+
+FaultKind = Literal["authentication", "tls", "authorization", "brokers_down", "topic_missing", "fatal"]
+
+_KINDS: dict[int, FaultKind] = {
+    KafkaError._AUTHENTICATION: "authentication",
+    KafkaError.SASL_AUTHENTICATION_FAILED: "authentication",
+    KafkaError.UNSUPPORTED_SASL_MECHANISM: "authentication",
+    KafkaError.ILLEGAL_SASL_STATE: "authentication",
+    KafkaError._SSL: "tls",
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "authorization",
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "authorization",
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "authorization",
+    KafkaError._ALL_BROKERS_DOWN: "brokers_down",
+    KafkaError.UNKNOWN_TOPIC_OR_PART: "topic_missing",
+    KafkaError._UNKNOWN_TOPIC: "topic_missing",
+    KafkaError._FATAL: "fatal",
+}
+
+_HINTS: dict[FaultKind, str] = {
+    "authentication": "check kafka.sasl.* (user, password, mechanism)",
+    "tls": "check kafka.tls.* (CA, certificate, key) and that the port speaks TLS",
+    "authorization": "grant READ on the topic and on the group",
+    "brokers_down": "check kafka.brokers and the network; reading goes on by itself when one answers",
+    "topic_missing": "create the topic; reading begins by itself when it is there",
+    "fatal": "the client's handle is dead; the process ends and must be started again",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFault:
+    """What is wrong with the source now, for health and for a start that cannot succeed. `code` is
+    librdkafka's (negative) or Kafka's number, 0 where neither named one."""
+
+    kind: FaultKind
+    code: int
+    detail: str
+
+    @property
+    def hint(self) -> str:
+        return _HINTS[self.kind]
+
+    def __str__(self) -> str:
+        return f"{self.detail}; {self.hint}"
+
+
+class FatalClientError(Exception):
+    """librdkafka declared its handle dead. Nothing is lost: what had not ended is read again after a
+    restart."""
+
+    exit_code = 4
+
+    def __init__(self, code: int, detail: str) -> None:
+        super().__init__(f"the Kafka client failed for good: {detail}; {_HINTS['fatal']}")
+        self.code = code
+        self.detail = detail
+
+
+def fault_of(error: KafkaError) -> SourceFault | None:
+    """The fault that an error means; None for what librdkafka gets over by itself."""
+    kind: FaultKind | None = "fatal" if is_fatal(error) else _KINDS.get(error.code())
+    return None if kind is None else SourceFault(kind, error.code(), error.str())
+
+
+def is_fatal(error: KafkaError) -> bool:
+    """Both are asked: `fatal()` is false on the error that poll returns for a dead handle."""
+    return error.code() == KafkaError._FATAL or error.fatal()
+
+
+def refuses_consumer_protocol(error: KafkaError) -> bool:
+    """A broker that knows KIP-848 and has it switched off makes the handle fatal, and says so in words
+    only."""
+    text = error.str()
+    return is_fatal(error) and "ConsumerGroupHeartbeat" in text and "not supported" in text
+
+
+def is_out_of_range(error: KafkaError) -> bool:
+    """No offset to go on from: `auto.offset.reset=error` hands the decision to us."""
+    return error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE)

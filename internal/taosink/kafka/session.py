@@ -1,0 +1,299 @@
+"""One consumer handle, from subscribe to close: the poll loop."""
+
+from collections.abc import Callable
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from taosbatch.batch_queue import BatchQueue
+from taosbatch.offsets import Lane, OffsetTracker
+from taosink.kafka import pause
+from taosink.kafka.asking import Broker
+from taosink.kafka.assignment import Assignment
+from taosink.kafka.chunks import PollSize, lanes_of
+from taosink.kafka.client import admin_properties, consumer_properties, is_cooperative
+from taosink.kafka.client_log import ClientLog
+from taosink.kafka.commit import Committer
+from taosink.kafka.errors import is_out_of_range, refuses_consumer_protocol
+from taosink.kafka.health import Health
+from taosink.kafka.intake import Intake
+from taosink.kafka.observer import SourceObserver
+from taosink.kafka.options import SourceOptions
+from taosink.kafka.rebalance import Rebalance
+from taosink.kafka.resolver import Resolver
+from taosink.kafka.start import Begin, other_topic
+from taosink.kafka.topic_watch import TopicWatch
+
+log = structlog.get_logger(__name__)
+
+POLL = 0.05
+"""Seconds that a poll waits for its full number of records: a quiet topic's records wait so long at most."""
+POLL_OVERFLOW = 0.01
+RETRY_START = 1.0
+PRESSURE_EVERY = 0.1
+_KEPT: list[Consumer] = []
+"""Handles whose close would block: dropping the last reference to one closes it too, and would block as
+well."""
+
+
+class ProtocolRefusedError(Exception):
+    """The broker does not serve the KIP-848 group protocol."""
+
+
+class Session:
+    """Everything here is of the polling thread, except that `assignment` and `health` may be looked at."""
+
+    def __init__(
+        self,
+        options: SourceOptions,
+        protocol: str,
+        tracker: OffsetTracker,
+        queue: BatchQueue,
+        observer: SourceObserver,
+        *,
+        can_finish: Callable[[], bool],
+        clock: Callable[[], float],
+    ) -> None:
+        self._options = options
+        self._tracker = tracker
+        self._queue = queue
+        self._observer = observer
+        self._clock = clock
+        self._may_fall_back = options.group_protocol == "auto" and protocol == "consumer"
+        properties = consumer_properties(options, protocol)
+        self._client_log = ClientLog(show_debug="debug" in options.properties)
+        self._refusal: KafkaError | None = None
+        self.consumer = Consumer(
+            {**properties, "error_cb": self._on_error, "on_commit": self._on_commit}, logger=self._client_log
+        )
+        broker = Broker(self.consumer, admin_properties(options), clock=clock)
+        topics = () if options.is_pattern else options.topics
+        self.health = Health(broker, topics, observer, clock)
+        self.intake = Intake(
+            tracker, queue, overflow_bytes=options.refill_bytes, max_ahead=options.max_ahead, clock=clock
+        )
+        self.assignment = Assignment(self.consumer, cooperative=is_cooperative(properties))
+        self.committer = Committer(self.consumer, tracker, observer, clock, options.commit_interval)
+        self.resolver = Resolver(
+            broker,
+            options.start,
+            self.committer.metadata,
+            observer,
+            pattern=options.is_pattern,
+            clock=clock,
+        )
+        self.rebalance = Rebalance(
+            tracker,
+            queue,
+            self.intake,
+            self.assignment,
+            self.resolver,
+            self.committer,
+            self.health,
+            observer,
+            clock,
+            options.revoke_deadline,
+            can_finish,
+        )
+        self.watch = TopicWatch(broker, self.resolver.topic_ids)
+        self._size = PollSize(options.poll_records, options.refill_bytes)
+        self._left_to_kafka: set[Lane] = set()
+        self._next_pressure = 0.0
+        self._next_start = 0.0
+        self.stopping = False
+
+    def subscribe(self) -> None:
+        on = self.rebalance
+        self.consumer.subscribe(
+            list(self._options.topics), on_assign=on.on_assign, on_revoke=on.on_revoke, on_lost=on.on_lost
+        )
+
+    def step(self) -> None:
+        """One poll and what follows from it; blocks for about POLL, in a rebalance for its deadlines.
+
+        Raises ProtocolRefusedError and FatalClientError; anything else is a defect.
+        """
+        self.rebalance.poll_begins()
+        self._left_to_kafka.clear()
+        timeout = POLL_OVERFLOW if self.intake.waiting else POLL
+        # One poll is often of one partition: more than a lane's cap of it would crowd out the other lanes.
+        share = min(self._options.refill_bytes, self._queue.lane_cap)
+        messages = self.consumer.consume(self._size.ask(share), timeout)
+        self._raise_what_was_kept()
+        if messages:
+            self._receive(messages)
+        self.intake.flush()
+        now = self._clock()
+        self._relieve(now)
+        if not self.health.brokers_down:
+            self.committer.tick(now)
+            self._begin_waiting(now)
+            self._watch_topics(now)
+        self.health.probe(now)
+        self._raise_what_was_kept()
+
+    def _raise_what_was_kept(self) -> None:
+        if self._refusal is not None or (self._may_fall_back and self._client_log.unsupported):
+            raise ProtocolRefusedError
+        if self.health.fatal is not None:
+            raise self.health.fatal
+        failure = self.rebalance.failure or self._client_log.failure
+        if failure is not None:
+            raise failure
+
+    def _on_error(self, error: KafkaError) -> None:
+        if self._may_fall_back and refuses_consumer_protocol(error):
+            self._refusal = error
+        else:
+            self.health.heard(error)
+
+    def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        self.committer.answered(error, partitions)
+
+    def _receive(self, messages: list[Message]) -> None:
+        events: list[Message] = []
+        if any(map(Message.error, messages)):
+            events = [m for m in messages if m.error() is not None]
+            messages = [m for m in messages if m.error() is None]
+        received = 0
+        for lane, of_lane in lanes_of(messages).items():
+            received += self._deliver(lane, of_lane)
+        if messages:
+            self._size.seen(len(messages), max(received, 1))
+            self.health.well()
+        for event in events:
+            self._event(event)
+
+    def _deliver(self, lane: Lane, messages: list[Message]) -> int:
+        position = self.assignment.positions.get(lane)
+        first, last = messages[0].offset(), messages[-1].offset()
+        if self.stopping:
+            return 0  # of a partition that came during the stop: it stays with the group
+        if position is None or first is None or last is None:
+            return 0  # of a partition that went within this very poll: its next owner reads it
+        if lane in self.rebalance.renewed or first < position:
+            # Fetched before the partition came (again): nothing tells whether something is missing in
+            # between.
+            self._read_again(lane, position)
+            return 0
+        nbytes = self.intake.deliver(lane, messages, first, last + 1)
+        if nbytes is None:
+            self._next_pressure = 0.0
+            self._read_again(lane, first)
+            return 0
+        self.assignment.positions[lane] = last + 1
+        self.assignment.ended.discard(lane)
+        if self._tracker.span(lane) >= self._options.max_ahead:
+            self._next_pressure = 0.0
+        self._observer.consumed(lane, len(messages), nbytes)
+        return nbytes
+
+    def _read_again(self, lane: Lane, offset: int) -> None:
+        """Leaves to Kafka what this poll brought of a lane. An end that came with it lies behind records that
+        were not delivered: taken for the position it would commit them unread."""
+        self._left_to_kafka.add(lane)
+        self.assignment.begin(lane, offset)
+
+    def _event(self, message: Message) -> None:
+        error = message.error()
+        assert error is not None  # noqa: S101 - chosen for having one
+        lane = Lane(message.topic() or "", message.partition() or 0)
+        if error.code() == KafkaError._PARTITION_EOF:
+            self._end_of(lane, message.offset())
+        elif is_out_of_range(error):
+            if lane in self.assignment.positions:
+                self.assignment.suspend(lane)
+                self._next_start = 0.0
+        elif error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
+            self._observer.client_error(error.name())
+            self.watch.hasten()
+            self.health.look_again([lane.topic] if lane.topic else self._options.topics)
+        elif error.code() == KafkaError._MAX_POLL_EXCEEDED:
+            self._observer.client_error(error.name())
+            log.warning("kafka.max_poll_exceeded", detail=error.str())
+        else:
+            self._on_error(error)
+
+    def _end_of(self, lane: Lane, offset: int | None) -> None:
+        """Markers and compacted records end no record: with nothing pending the end itself is committable."""
+        position = self.assignment.positions.get(lane)
+        if position is None or offset is None or offset < position:
+            return
+        if self.stopping or lane in self._left_to_kafka:
+            return
+        if lane in self.rebalance.renewed and offset != position:
+            return
+        self.assignment.positions[lane] = offset
+        self.assignment.ended.add(lane)
+        self._tracker.passed(lane, offset)
+
+    def _relieve(self, now: float) -> None:
+        """Pauses what is too far ahead, resumes what is not any more."""
+        if self.stopping:
+            self.assignment.pause(self.assignment.lanes)
+            return
+        if now < self._next_pressure and not self.intake.waiting:
+            return
+        self._next_pressure = now + PRESSURE_EVERY
+        pressure = self.intake.pressure(self.assignment.positions)
+        wanted = pause.decide(pressure, self.assignment.paused)
+        paused, resumed = self.assignment.pause(wanted)
+        if paused or resumed:
+            log.debug("kafka.pressure", paused=paused, resumed=resumed, queue=round(pressure.queue, 2))
+
+    def _begin_waiting(self, now: float) -> None:
+        waiting = self.assignment.waiting
+        if not waiting or now < self._next_start:
+            return
+        self._next_start = now + RETRY_START
+        for lane, what in self.resolver.resolve(dict(waiting), now + RETRY_START).items():
+            if isinstance(what, Begin):
+                self.rebalance.enter(lane, what, waiting[lane])
+                self.assignment.begin(lane, what.offset)
+                self.committer.hasten()
+            else:
+                self.assignment.block(lane, what)
+
+    def _watch_topics(self, now: float) -> None:
+        for topic, new in self.watch.changed(now).items():
+            old = self.resolver.topic_ids[topic]
+            for lane, position in list(self.assignment.positions.items()):
+                if lane.topic == topic:
+                    why = other_topic(position, old, new)
+                    self.rebalance.block(lane, why)
+                    log.error(
+                        "kafka.partition_stopped", topic=topic, partition=lane.partition, why=why.message
+                    )
+
+    def last_commit(self, seconds: float) -> bool:
+        """Commits what has ended, trying again while polling for at most `seconds`; true where nothing is
+        left to be committed. Asynchronous, so that a coordinator that is out of reach cannot block it."""
+        deadline = self._clock() + seconds
+        while not self.health.brokers_down:
+            self.committer.hasten()
+            self.committer.tick(self._clock())
+            if not self.committer.outstanding and not self._tracker.committable():
+                return True
+            if self._clock() >= deadline:
+                break
+            # Everything is paused; what comes all the same is not delivered, so it stays with the group.
+            self.consumer.poll(0.02)
+            self._raise_what_was_kept()
+        return not self._tracker.committable()
+
+    def close(self) -> bool:
+        """Leaves the group; partitions are given up without a drain. False where a close would block for the
+        session timeout: the group then finds out by itself."""
+        self.rebalance.leaving = True
+        lanes = self.assignment.lanes
+        try:
+            if self.committer.outstanding and (self.health.brokers_down or self.committer.unanswered):
+                _KEPT.append(self.consumer)
+                return False
+            self.consumer.close()
+            return True
+        except (KafkaException, RuntimeError) as error:
+            log.warning("kafka.close_failed", detail=str(error))
+            return False
+        finally:
+            self._tracker.end(lanes)

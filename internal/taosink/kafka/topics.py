@@ -1,0 +1,152 @@
+"""Topics as the product needs them: how many partitions one has, and creating one that is missing."""
+
+from collections.abc import Mapping
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic  # type: ignore[attr-defined] # re-exported there
+
+METADATA_TIMEOUT_S = 10.0
+NEVER_FOR_ADMIN = ("group.", "auto.", "enable.", "queued.", "fetch.", "session.", "max.poll.", "partition.")
+
+NOT_ALLOWED = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED)
+
+
+class TopicError(Exception):
+    """A topic could not be read or made. `code` and `name` are the Kafka client's own."""
+
+    def __init__(self, topic: str, code: int, name: str, reason: str) -> None:
+        super().__init__(f"topic {topic!r}: {reason} ({name})")
+        self.topic, self.code, self.name, self.reason = topic, code, name, reason
+
+
+class BrokerUnreachableError(TopicError):
+    """No broker answered in time: nothing is known of the topic, so try again."""
+
+
+class AdminUnsupportedError(TopicError):
+    """The broker has no such call (the embedded one has none beyond metadata and group offsets)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    name: str
+    partitions: int
+    created: bool = False
+
+
+def admin_client(properties: Mapping[str, Any]) -> AdminClient:
+    """A client for the calls below; it connects by itself. Properties of consumers are left out, since
+    librdkafka prints a warning for each of them. Thread-safe. Raises TopicError for properties it refuses."""
+    common = {name: value for name, value in properties.items() if not name.startswith(NEVER_FOR_ADMIN)}
+    try:
+        return AdminClient({"log_level": 2, **common})
+    except KafkaException as error:
+        raise failure("*", error) from error
+
+
+def all_topics(admin: AdminClient, *, timeout: float = METADATA_TIMEOUT_S) -> dict[str, Topic]:
+    """Every topic that this client may see. Blocks up to `timeout` seconds; raises BrokerUnreachableError.
+
+    One topic by name is never asked for: a broker with automatic creation would make it.
+    """
+    try:
+        metadata = admin.list_topics(timeout=timeout)
+    except KafkaException as error:
+        raise failure("*", error) from error
+    return {name: Topic(name, len(found.partitions)) for name, found in metadata.topics.items()}
+
+
+def partition_count(admin: AdminClient, topic: str, *, timeout: float = METADATA_TIMEOUT_S) -> int | None:
+    """None where there is no such topic. Blocks up to `timeout` seconds; raises BrokerUnreachableError."""
+    found = all_topics(admin, timeout=timeout).get(topic)
+    return found.partitions if found else None
+
+
+def create_topic(
+    admin: AdminClient,
+    topic: str,
+    partitions: int,
+    *,
+    config: Mapping[str, str] | None = None,
+    timeout: float = METADATA_TIMEOUT_S,
+) -> None:
+    """Creates it with the broker's replication factor; one that exists already is no error.
+
+    Blocks up to `timeout` seconds. Raises AdminUnsupportedError, BrokerUnreachableError or TopicError.
+    """
+    wanted = NewTopic(topic, num_partitions=partitions, replication_factor=-1, config=dict(config or {}))
+    try:
+        admin.create_topics([wanted], operation_timeout=timeout, request_timeout=timeout)[topic].result(
+            timeout + 1
+        )
+    except FutureTimeoutError:
+        raise BrokerUnreachableError(topic, KafkaError._TIMED_OUT, "_TIMED_OUT", "no answer") from None
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise failure(topic, error) from error
+
+
+def auto_create(admin: AdminClient, topic: str, *, timeout: float = METADATA_TIMEOUT_S) -> int | None:
+    """Asks for the topic by name, which makes it where the broker creates topics by itself; else None."""
+    try:
+        found = admin.list_topics(topic, timeout=timeout).topics[topic]
+    except KafkaException as error:
+        raise failure(topic, error) from error
+    return len(found.partitions) or None
+
+
+def ensure_topic(
+    admin: AdminClient,
+    topic: str,
+    partitions: int,
+    *,
+    config: Mapping[str, str] | None = None,
+    timeout: float = METADATA_TIMEOUT_S,
+) -> Topic:
+    """The topic as it is, or as it was made. Blocks for up to three times `timeout`.
+
+    Where the broker has no call for it, or does not allow it, its automatic creation is tried, with the
+    broker's partition count.
+    Raises as `create_topic`.
+    """
+    found = partition_count(admin, topic, timeout=timeout)
+    if found is not None:
+        return Topic(topic, found)
+    try:
+        create_topic(admin, topic, partitions, config=config, timeout=timeout)
+    except TopicError as error:
+        if not isinstance(error, AdminUnsupportedError) and error.code not in NOT_ALLOWED:
+            raise
+        made = auto_create(admin, topic, timeout=timeout)
+        if made is None:
+            raise
+        return Topic(topic, made, created=True)
+    return Topic(topic, partitions, created=True)
+
+
+def topic_config(admin: AdminClient, topic: str, *, timeout: float = METADATA_TIMEOUT_S) -> dict[str, str]:
+    """The topic's settings in force, defaults included; empty where it is not there, or is not told.
+
+    Blocks up to `timeout` seconds; never raises: whoever asks can go on without.
+    """
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
+    try:
+        entries = admin.describe_configs([resource], request_timeout=timeout)[resource].result(timeout + 1)
+    except (KafkaException, FutureTimeoutError):
+        return {}
+    return {name: entry.value for name, entry in entries.items() if entry.value is not None}
+
+
+def failure(topic: str, error: KafkaException) -> TopicError:
+    cause = error.args[0]
+    kind = {
+        KafkaError._TRANSPORT: BrokerUnreachableError,
+        KafkaError._ALL_BROKERS_DOWN: BrokerUnreachableError,
+        KafkaError._TIMED_OUT: BrokerUnreachableError,
+        KafkaError._RESOLVE: BrokerUnreachableError,
+        KafkaError._UNSUPPORTED_FEATURE: AdminUnsupportedError,
+    }.get(cause.code(), TopicError)
+    return kind(topic, cause.code(), cause.name(), cause.str())

@@ -1,0 +1,59 @@
+"""Fixtures for every test: the Kafka of this session, told by name in the report."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support import kafka_broker
+from support.kafka_broker import KafkaUnderTest
+
+_USED = pytest.StashKey[str]()
+
+
+def pytest_report_header() -> str:
+    return f"kafka (when first needed): {kafka_broker.expected()}"
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
+) -> None:
+    del exitstatus
+    terminalreporter.write_line(f"kafka: {config.stash.get(_USED, 'not needed by the tests of this run')}")
+
+
+@pytest.fixture(scope="session")
+def kafka(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[KafkaUnderTest]:
+    """The broker of this session; with TAOSINK_TEST_REQUIRE_KAFKA=1 its absence is an error, not a skip."""
+    found = kafka_broker.find_kafka(tmp_path_factory.mktemp("kafka"))
+    request.config.stash[_USED] = found.description
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+@pytest.fixture
+def real_kafka(kafka: KafkaUnderTest) -> KafkaUnderTest:
+    """For what the mock cluster cannot do: skipped there."""
+    if not kafka.real:
+        pytest.skip("needs a real Kafka: librdkafka's mock cluster was found")
+    return kafka
+
+
+@pytest.fixture
+def own_kafka(tmp_path: Path) -> Iterator[KafkaUnderTest]:
+    """A real broker for one test alone, to stop and kill: seconds to start. Skipped without java and mvn."""
+    from support.kafka_jars_broker import JarKafka
+
+    try:
+        found = JarKafka(tmp_path / "kafka")
+    except kafka_broker.KafkaMissingError as missing:
+        if kafka_broker.required():
+            raise
+        pytest.skip(f"needs a broker that can be stopped: {missing}")
+    try:
+        yield found
+    finally:
+        found.close()
