@@ -1,0 +1,138 @@
+"""`taosink COMMAND ...`: finds the command, imports that one alone, and runs it."""
+
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+DONE, USAGE, DEFECT, INTERRUPTED = 0, 2, 5, 130
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """`module` holds `main(arguments, call) -> exit code`; it is imported when the command is called."""
+
+    module: str
+    about: str
+
+
+COMMANDS: Mapping[str, Command] = {
+    "consumer": Command("consumer", "reads records from Kafka and stores them in TDengine"),
+    "producer": Command("producer", "plays a fleet of devices and produces their records"),
+    "doctor": Command("doctor", "checks everything that a consumer needs, before it runs"),
+    "offsets show": Command("offsets", "shows where a group stands in each partition"),
+    "offsets reset": Command("offsets", "sets a group's offsets: a time, an end, a number"),
+    "audit": Command("audit", "proves that every record was stored or dead-lettered"),
+    "dlq list": Command("dlq", "lists dead letters, by reason, device, time and more"),
+    "dlq show": Command("dlq", "shows one dead letter whole: dlq show PARTITION:OFFSET"),
+    "dlq stats": Command("dlq", "counts dead letters by reason, number and device"),
+    "dlq replay": Command("dlq", "replays dead letters, to their topic or the database"),
+    "dlq purge": Command("dlq", "deletes the beginning of the dead-letter topic"),
+    "demo": Command("demo", "runs everything on this machine and audits what was stored"),
+    "embedded broker": Command("embedded_broker", "a Kafka broker for demos and tests"),
+    "embedded database": Command("embedded_database", "a TDengine for demos and tests, over SQLite"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """How a command was called. `own_process`: by the process's own command line, which can be taken over."""
+
+    command: str
+    about: str
+    own_process: bool
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command line (the process's own by default) and returns its exit code. Never raises."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(arguments, own_process=argv is None)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else DEFECT
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has gone; the interpreter's own flush at the end must not fail on it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except Exception:  # noqa: BLE001 -- the last resort: a defect has its own exit code, and a trace
+        return _report_defect()
+
+
+def _run(arguments: Sequence[str], *, own_process: bool) -> int:
+    if not arguments:
+        return _refuse("a command is missing")
+    if arguments[0] in {"-h", "-help", "--help", "help"}:
+        return _say(overview())
+    if arguments[0] in {"-version", "--version", "version"}:
+        from taosink import __version__  # noqa: PLC0415 -- wanted here alone
+
+        return _say(f"taosink {__version__}\n")
+    for words in (2, 1):
+        name = " ".join(arguments[:words])
+        if name in COMMANDS:
+            call = Call(name, COMMANDS[name].about, own_process)
+            module = importlib.import_module(f"taosink_cli.{COMMANDS[name].module}")
+            return int(module.main(arguments[words:], call))
+    return _refuse_unknown(arguments)
+
+
+def overview() -> str:
+    """The commands, one a line."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:{width}}  {command.about}" for name, command in COMMANDS.items()]
+    return "\n".join(
+        [
+            "taosink: device readings from Apache Kafka into TDengine.",
+            "",
+            "Usage: taosink COMMAND [--FLAG VALUE ...]",
+            "",
+            *lines,
+            "",
+            "taosink COMMAND --help tells a command's flags; taosink --version tells the version.",
+            "",
+        ]
+    )
+
+
+def _refuse_unknown(arguments: Sequence[str]) -> int:
+    families = {name.partition(" ")[0] for name in COMMANDS if " " in name}
+    typed = " ".join(arguments[:2]) if arguments[0] in families else arguments[0]
+    near = difflib.get_close_matches(typed, COMMANDS, n=1, cutoff=0.0)[0]
+    return _refuse(f"{typed[:40]!r} is no command; the nearest is {near!r}")
+
+
+def _refuse(reason: str) -> int:
+    complain(f"{reason}\n\n{overview()}")
+    return USAGE
+
+
+def complain(text: str) -> None:
+    """A text for a person who called a command that cannot go on; nowhere if standard error was closed."""
+    if sys.stderr is not None:
+        sys.stderr.write(f"taosink: {text.rstrip()}\n")
+
+
+def _say(text: str) -> int:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+    return DONE
+
+
+def _report_defect() -> int:
+    import structlog  # noqa: PLC0415 -- help and version need no logs
+
+    from taosink.observe import logs  # noqa: PLC0415 -- the same
+
+    if not structlog.is_configured():
+        # structlog's own default prints the local variables of a trace, and with them the environment.
+        logs.configure()
+    structlog.get_logger().critical("process.defect", exc_info=True, do="report it with this trace")
+    return DEFECT
+
+
+if __name__ == "__main__":
+    sys.exit(main())

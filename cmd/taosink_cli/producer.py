@@ -1,0 +1,65 @@
+"""`taosink producer`."""
+
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from taosink.config import ProducerSettings
+from taosink_cli.main import Call
+from taosink_cli.start import start
+
+if TYPE_CHECKING:
+    from taosink.simulator.options import ProducerOptions
+
+
+def main(arguments: Sequence[str], call: Call) -> int:
+    loaded = start(ProducerSettings, arguments, call)
+    # After the flags: help and a wrong setting are answered without loading the Kafka client.
+    from taosink.simulator.app import run_producer  # noqa: PLC0415
+
+    return run_producer(producer_options(loaded.settings))
+
+
+def producer_options(settings: ProducerSettings, *, now_ns: int | None = None) -> "ProducerOptions":
+    """The simulator's own terms. `now_ns` is the first reading's time where `sim.start` gives none."""
+    from taosink.clients import kafka_properties  # noqa: PLC0415 -- it loads the Kafka client
+    from taosink.simulator.fleet import FleetSettings  # noqa: PLC0415 -- wanted here alone
+    from taosink.simulator.options import ProducerOptions  # noqa: PLC0415 -- the same
+
+    output, fleet, kafka, backlog = settings.output, settings.fleet, settings.kafka, settings.backlog
+    return ProducerOptions(
+        brokers=",".join(kafka.brokers),
+        topic=output.topic,
+        fleet=FleetSettings(
+            table_prefix=fleet.prefix,
+            tables=fleet.tables,
+            records_per_table=max(fleet.records_per_table, -(-output.records // fleet.tables)),
+            columns=fleet.columns_in(output.shape),
+            bytes_per_column=fleet.bytes_per_column,
+            seed=fleet.seed,
+            start_ns=(time.time_ns() if now_ns is None else now_ns)
+            if fleet.start is None
+            else _ns(fleet.start),
+            interval_ns=max(1, round(fleet.interval * 1e9)),
+            shape=output.shape,
+            poison=output.poison,
+            records=output.records or None,
+        ),
+        properties=kafka_properties(kafka),
+        codec=output.codec,
+        rate=output.rate or None,
+        duration=output.duration,
+        partitions=output.partitions or None,
+        wait_for_group=backlog.group or None,
+        max_backlog_bytes=backlog.nbytes,
+        reset=settings.reset.reset,
+        taosuri=settings.reset.uri.get_secret_value(),
+        database=fleet.database,
+        supertable=fleet.supertable,
+    )
+
+
+def _ns(when: datetime) -> int:
+    # Whole seconds apart: a float has no room for the nanoseconds of today.
+    return int(when.replace(microsecond=0).timestamp()) * 1_000_000_000 + when.microsecond * 1000

@@ -1,0 +1,25 @@
+"""Writes docs/SETTINGS.md anew: `python -m taosink_cli.settings_doc`; with `-` to standard output."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from taosink.config import MODELS
+from taosink.settings.help import settings_document
+
+DOCUMENT = Path("docs/SETTINGS.md")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Takes at most one argument, the file; it is replaced."""
+    text = settings_document(MODELS)
+    if list(arguments) == ["-"]:
+        sys.stdout.write(text)
+    else:
+        target = Path(arguments[0]) if arguments else DOCUMENT
+        target.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

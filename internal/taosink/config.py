@@ -1,0 +1,181 @@
+"""Settings of a process: flags over environment over file over defaults.
+
+Nothing else reads the environment.
+"""
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Generic
+
+from taosink.settings.audit import AuditSettings
+from taosink.settings.connection import CommandSettings
+from taosink.settings.consumer import ConsumerSettings
+from taosink.settings.dlq import (
+    DlqListSettings,
+    DlqPurgeSettings,
+    DlqReplaySettings,
+    DlqShowSettings,
+    DlqStatsSettings,
+)
+from taosink.settings.doctor import DoctorSettings
+from taosink.settings.embedded import DemoSettings, EmbeddedBrokerSettings, EmbeddedDatabaseSettings
+from taosink.settings.hidden import secret_texts, secrets_in
+from taosink.settings.layers import (
+    CONFIG_VARIABLE,
+    Given,
+    Layer,
+    choose,
+    from_environment,
+    from_file,
+    from_flags,
+    variables_of,
+)
+from taosink.settings.offsets import OffsetsResetSettings, OffsetsShowSettings
+from taosink.settings.problems import Notice, Problem, SettingsError
+from taosink.settings.producer import ProducerSettings
+from taosink.settings.redact import Redactor
+from taosink.settings.resolve import S, problem_of, resolve
+from taosink.settings.rules import remarks
+from taosink.settings.spec import Settings, Spec, specs_of
+
+__all__ = [
+    "MODELS",
+    "CommandSettings",
+    "ConsumerSettings",
+    "DemoSettings",
+    "EmbeddedBrokerSettings",
+    "EmbeddedDatabaseSettings",
+    "Loaded",
+    "ProducerSettings",
+    "load",
+]
+
+MODELS: Mapping[str, type[CommandSettings]] = {
+    "consumer": ConsumerSettings,
+    "producer": ProducerSettings,
+    "doctor": DoctorSettings,
+    "offsets show": OffsetsShowSettings,
+    "offsets reset": OffsetsResetSettings,
+    "audit": AuditSettings,
+    "dlq list": DlqListSettings,
+    "dlq show": DlqShowSettings,
+    "dlq stats": DlqStatsSettings,
+    "dlq replay": DlqReplaySettings,
+    "dlq purge": DlqPurgeSettings,
+    "embedded broker": EmbeddedBrokerSettings,
+    "embedded database": EmbeddedDatabaseSettings,
+    "demo": DemoSettings,
+}
+"""The settings of each command."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded(Generic[S]):
+    """Valid settings, what is to be logged about them, and the means to keep their secrets out of logs."""
+
+    settings: S
+    notices: Sequence[Notice]
+    redactor: Redactor = field(default_factory=Redactor)
+
+
+def load(
+    model: type[S],
+    flags: Sequence[tuple[str, str]] = (),
+    *,
+    config: str | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Loaded[S]:
+    """Reads and validates; blocks for files alone, connects to nothing. Raises SettingsError (all faults).
+
+    `flags` are (name, value) of flags that the model knows. `config` names the TOML file, else the variable
+    TAOSINK_CONFIG does.
+    """
+    environ = os.environ if environ is None else environ
+    specs, obsolete = specs_of(model), model.obsolete
+    layers = [
+        from_flags(flags, specs, obsolete),
+        from_environment(environ, specs, obsolete, known_variables(), read_text),
+        _file_layer(model, config, environ),
+    ]
+    chosen, beaten = choose(layers)
+    settings, values, problems = resolve(model, chosen)
+    problems = [*(p for layer in layers for p in layer.problems), *problems]
+    problems += _unreadable(specs, chosen, values)
+    redactor = Redactor(_given_secrets(layers) | secrets_in(settings))
+    if problems:
+        raise SettingsError([p.redacted(redactor) for p in problems])
+    return Loaded(settings, [*_notices(layers, beaten), *remarks(values)], redactor)
+
+
+def _notices(layers: Sequence[Layer], beaten: Sequence[Given]) -> Iterator[Notice]:
+    for layer in layers:
+        for inert, origin in layer.obsolete:
+            yield Notice("settings.obsolete", {"given": origin, "does": "nothing", "reason": inert.reason})
+    for given in beaten:
+        yield Notice("settings.old_name_ignored", {"given": given.origin, "in_use": given.spec.name})
+
+
+def _given_secrets(layers: Sequence[Layer]) -> frozenset[str]:
+    """Also those that lost against a higher layer, or that stand in a value which is wrong."""
+    return frozenset(
+        secret
+        for layer in layers
+        for given in layer.given
+        if given.spec.secret or given.spec.kind == "map"
+        for text in given.values
+        for secret in secret_texts(given.spec.name, text)
+    )
+
+
+def read_text(path: str) -> str:
+    return Path(path).read_text(encoding="utf-8")
+
+
+@cache
+def known_variables() -> frozenset[str]:
+    """Every variable of every process: one environment often serves several of them."""
+    return frozenset(v for m in MODELS.values() for v in variables_of(specs_of(m), m.obsolete))
+
+
+@cache
+def known_names() -> frozenset[str]:
+    """Every setting's name of every process, the old ones included."""
+    found = {n for m in MODELS.values() for s in specs_of(m) for n in (s.name, *s.old_flags)}
+    return frozenset(found | {o.name for m in MODELS.values() for o in m.obsolete})
+
+
+def _file_layer(model: type[Settings], config: str | None, environ: Mapping[str, str]) -> Layer:
+    path = config or environ.get(CONFIG_VARIABLE)
+    if not path:
+        return Layer()
+    origin = "--config" if config else CONFIG_VARIABLE
+    try:
+        document = tomllib.loads(read_text(path))
+    except OSError as error:
+        return Layer(problems=[Problem("config", f"cannot be read: {error.strerror}", origin, path)])
+    except ValueError as error:
+        reason = "" if isinstance(error, UnicodeError) else f": {error}"
+        return Layer(problems=[Problem("config", f"is no TOML{reason}", origin, path)])
+    return from_file(document, path, specs_of(model), model.obsolete, known_names())
+
+
+def _unreadable(
+    specs: Sequence[Spec], chosen: Mapping[str, Given], values: Mapping[str, Any]
+) -> Iterator[Problem]:
+    for spec in specs:
+        path = values.get(spec.name) if spec.reads else None
+        if isinstance(path, Path) and (reason := _why_unreadable(path)):
+            yield problem_of(spec, chosen, f"cannot be read: {reason}")
+
+
+def _why_unreadable(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            file.read(1)
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return ""

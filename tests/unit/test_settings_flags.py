@@ -1,0 +1,53 @@
+"""Flags as Go takes them."""
+
+from taosink.settings.flags import parse_flags
+
+KNOWN = {"min.batch.size": False, "kafka.tls": True, "topic": False}
+
+
+def test_every_way_to_write_a_flag() -> None:
+    """One dash or two, a space or an equals sign."""
+    flags = parse_flags(["-topic", "a", "--topic=b", "-topic=c=d", "--min.batch.size", "-5"], KNOWN)
+    assert flags.pairs == [("topic", "a"), ("topic", "b"), ("topic", "c=d"), ("min.batch.size", "-5")]
+    assert not flags.problems
+
+
+def test_a_boolean_takes_no_value_but_by_equals() -> None:
+    """`-x` is true, `-x=false` is false."""
+    flags = parse_flags(["-kafka.tls", "--kafka.tls=false", "--topic", "t"], KNOWN)
+    assert flags.pairs == [("kafka.tls", "true"), ("kafka.tls", "false"), ("topic", "t")]
+
+
+def test_a_boolean_followed_by_its_value_is_refused_with_the_right_form() -> None:
+    """Go would stop there without a word, and ignore every flag behind it."""
+    flags = parse_flags(["--kafka.tls", "true", "--topic", "t"], KNOWN)
+    assert "--flag=false" in str(flags.problems[0])
+
+
+def test_unknown_flags_are_all_named_with_the_nearest() -> None:
+    """And the flags behind them are still read."""
+    flags = parse_flags(["--topik", "a", "--min.batch.sise=3", "--kafka.tls"], KNOWN)
+    assert [p.setting for p in flags.problems] == ["--topik", "--min.batch.sise"]
+    assert "--topic" in flags.problems[0].fault
+    assert "--min.batch.size" in flags.problems[1].fault
+    assert flags.pairs == [("kafka.tls", "true")]
+
+
+def test_what_stands_behind_an_unknown_flag_is_not_repeated() -> None:
+    """It may be a secret."""
+    flags = parse_flags(["--kafka.passwrd=hunter22", "--kafka.tlss", "hunter22"], KNOWN)
+    flags.problems += parse_flags(["--topichunter22"], KNOWN).problems
+    assert len(flags.problems) == 4
+    assert "hunter22" not in " ".join(map(str, flags.problems))
+
+
+def test_a_value_is_missing_at_the_end() -> None:
+    """Said as a fault of the call."""
+    (problem,) = parse_flags(["--topic"], KNOWN).problems
+    assert problem.usage
+    assert "needs a value" in problem.fault
+
+
+def test_help_is_found_anywhere() -> None:
+    """In all of Go's spellings."""
+    assert all(parse_flags(["--topic", "a", h], KNOWN).help for h in ("-h", "-help", "--help"))
