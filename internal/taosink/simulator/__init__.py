@@ -1,0 +1,1 @@
+"""The device fleet that the producer command runs."""

@@ -1,0 +1,204 @@
+"""`taosink producer`: runs the fleet, and says whether everything arrived."""
+
+import json
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from types import FrameType
+from typing import TextIO
+
+import structlog
+
+from taosink.kafka.group_offsets import GroupOffsets
+from taosink.kafka.publish import Publisher, PublishError
+from taosink.kafka.topics import TopicError, admin_client, ensure_topic
+from taosink.records.record import Record, encode_json, encode_msgpack
+from taosink.simulator.backlog import Backlog
+from taosink.simulator.fleet import Fleet
+from taosink.simulator.options import ProducerOptions, Summary
+from taosink.simulator.production import Production
+from taosink.simulator.progress import Shown, shown
+from taosink.simulator.reset import reset_supertable
+from taosink.taos.errors import TaosError
+
+log = structlog.get_logger(__name__)
+
+ENCODE: Mapping[str, Callable[[Record], bytes]] = {"msgpack": encode_msgpack, "json": encode_json}
+NEW_TOPIC_PARTITIONS = 10
+
+EXIT_DELIVERED, EXIT_NOT_STARTED, EXIT_NOT_DELIVERED, EXIT_FATAL = 0, 1, 3, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """`asked` ends producing; `abandon` ends waiting for acknowledgements too."""
+
+    asked: threading.Event
+    abandon: threading.Event
+
+
+def run_producer(
+    options: ProducerOptions, *, stop: threading.Event | None = None, out: TextIO | None = None
+) -> int:
+    """Blocks until the fleet has sent everything, or until SIGTERM or SIGINT, and flushes.
+
+    Exit code: 0 every record that was produced is acknowledged; 1 it could not start; 3 some were not
+    acknowledged; 4 the Kafka client failed. Without a `stop` it takes the signals: the main thread's then.
+    """
+    with ExitStack() as stack:
+        stops = stack.enter_context(stop_signals()) if stop is None else Stop(stop, threading.Event())
+        try:
+            fleet = prepare(options)
+            partitions = find_partitions(options)
+            publisher = Publisher(
+                options.kafka_properties(), on_error=log_client_error, name="taosink-producer"
+            )
+        except (TopicError, PublishError, TaosError, ValueError) as error:
+            log.error("producer.not_started", error=str(error), meaning="nothing was produced")
+            return EXIT_NOT_STARTED
+        return produce(options, fleet, partitions, publisher, stop=stops, out=out or sys.stdout)
+
+
+def prepare(options: ProducerOptions) -> Fleet:
+    fleet = Fleet(options.fleet)
+    if options.reset:
+        reset_supertable(fleet, options.taosuri, database=options.database, supertable=options.supertable)
+        log.warning("producer.supertable_reset", supertable=options.supertable, meaning="its data are gone")
+    return fleet
+
+
+def find_partitions(options: ProducerOptions) -> int:
+    """How many partitions devices are divided among; the topic is made where it is missing.
+
+    Raises TopicError, or ValueError where more are asked for than there are.
+    """
+    admin = admin_client(options.kafka_properties())
+    wanted = options.partitions or NEW_TOPIC_PARTITIONS
+    found = ensure_topic(admin, options.topic, wanted, timeout=options.connect_timeout)
+    if options.partitions and options.partitions > found.partitions:
+        raise ValueError(
+            f"topic {options.topic!r} has {found.partitions} partitions: devices cannot be divided among "
+            f"{options.partitions}; give fewer, or leave it out to take the topic's"
+        )
+    return options.partitions or found.partitions
+
+
+def produce(
+    options: ProducerOptions,
+    fleet: Fleet,
+    partitions: int,
+    publisher: Publisher,
+    *,
+    stop: Stop,
+    out: TextIO,
+) -> int:
+    started = time.monotonic()
+    fatal: PublishError | None = None
+    with ExitStack() as stack:
+        stack.callback(publisher.close, 0.0)
+        progress = stack.enter_context(shown(options.topic, fleet.total))
+        backlog = group = None
+        if options.wait_for_group:
+            numbers, properties = range(partitions), options.kafka_properties()
+            group = stack.enter_context(
+                GroupOffsets(properties, options.wait_for_group, options.topic, numbers)
+            )
+            backlog = Backlog(options.max_backlog_bytes)
+        production = Production(
+            fleet,
+            publisher,
+            topic=options.topic,
+            partitions=partitions,
+            encode=ENCODE[options.codec],
+            stop=stop.asked,
+            rate=options.rate,
+            duration=options.duration,
+            backlog=backlog,
+            group=group,
+            tick=lambda: progress.update(production.counts.produced, publisher.delivered),
+        )
+        try:
+            production.run()
+        except PublishError as error:
+            fatal = error
+        flush(publisher, production, progress, stop=stop, deadline=options.stop_deadline)
+    counts = production.counts
+    summary = Summary(
+        topic=options.topic,
+        partitions=partitions,
+        produced=counts.produced,
+        delivered=publisher.delivered,
+        failed=counts.produced - publisher.delivered,
+        refused=counts.refused,
+        poison=counts.poison,
+        stopped=stop.asked.is_set(),
+        seconds=round(time.monotonic() - started, 3),
+        seed=options.fleet.seed,
+        start_ns=options.fleet.start_ns,
+    )
+    say(summary, out)
+    if fatal or publisher.fatal:
+        return EXIT_FATAL
+    return EXIT_DELIVERED if summary.everything_arrived else EXIT_NOT_DELIVERED
+
+
+def flush(
+    publisher: Publisher, production: Production, progress: Shown, *, stop: Stop, deadline: float
+) -> None:
+    """Waits until nothing is outstanding (the client itself gives a record up after its delivery timeout).
+
+    From a stop on it waits for `deadline` seconds at most; a second signal ends it at once.
+    """
+    until: float | None = None
+    while not stop.abandon.is_set() and publisher.fatal is None:
+        left = publisher.flush(0.5)
+        progress.update(production.counts.produced, publisher.delivered)
+        if not left:
+            return
+        if until is None and stop.asked.is_set():
+            until = time.monotonic() + deadline
+        if until is not None and time.monotonic() >= until:
+            return
+
+
+def say(summary: Summary, out: TextIO) -> None:
+    """The last line of standard output: one JSON object, also for programs."""
+    told = asdict(summary)
+    if summary.everything_arrived:
+        log.info("producer.done", **told)
+    else:
+        log.error(
+            "producer.not_delivered",
+            **told,
+            meaning="records without an acknowledgement may or may not be in the topic",
+            todo="run again with the same seed and start: readings that arrive twice are stored once",
+        )
+    out.write(json.dumps(told) + "\n")
+    out.flush()
+
+
+def log_client_error(error: PublishError) -> None:
+    if error.fatal:
+        log.error("kafka.producer_fatal", error=str(error), todo="start the producer again")
+    else:
+        log.warning("kafka.producer_error", error=str(error), meaning="it goes on trying")
+
+
+@contextmanager
+def stop_signals() -> Iterator[Stop]:
+    """SIGTERM or SIGINT asks for a stop; a second one abandons. Puts back what was there before."""
+    stop = Stop(threading.Event(), threading.Event())
+
+    def note(_number: int, _frame: FrameType | None) -> None:
+        (stop.abandon if stop.asked.is_set() else stop.asked).set()
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
