@@ -1,0 +1,71 @@
+"""What is looked at before anything is started: settings that cannot work together, and the database's refusal."""
+
+import threading
+
+import structlog
+
+from taosink import wiring
+from taosink.budget import divide
+from taosink.clients import taos_address, taos_driver
+from taosink.config import ConsumerSettings
+from taosink.kafka.client import check_properties
+from taosink.kafka.dead_letter_topics import SubscriptionMatchesDeadLettersError, refuse_own_topics
+from taosink.records.routes import RouteError
+from taosink.taos.errors import ErrorClass, TaosError
+
+log = structlog.get_logger()
+
+OPERATOR_CLASSES = frozenset(
+    {ErrorClass.FATAL, ErrorClass.FULL, ErrorClass.SCHEMA_GAP, ErrorClass.ROW_SCHEMA, ErrorClass.POISON}
+)
+
+
+class Refused(Exception):  # noqa: N818 - it is an answer, and the text says what to do
+    """The consumer cannot start with these settings; nothing was read."""
+
+
+def needs_operator(cause: Exception) -> bool:
+    """Whether a wait ends only when somebody acts; an outage ends by itself."""
+    return isinstance(cause, TaosError) and cause.kind in OPERATOR_CLASSES
+
+
+def check_settings(settings: ConsumerSettings) -> None:
+    """What no single setting shows. Connects to nothing. Raises Refused, with everything that is wrong."""
+    problems = []
+    try:
+        refuse_own_topics(wiring.subscription(settings), dead_letters=settings.dead_letters.topic)
+    except SubscriptionMatchesDeadLettersError as error:
+        problems.append(str(error))
+    try:
+        wiring.encoder(settings.tables.route)
+    except RouteError as error:
+        problems.append(str(error))
+    shares = divide(settings.queue.memory, settings.queue.workers)
+    if problem := check_properties(wiring.source_options(settings, shares)):
+        problems.append(f"kafka.properties or kafka.tls-*: {problem}")
+    if problems:
+        raise Refused("; ".join(problems))
+    if settings.group.assignor == "cooperative-sticky":
+        log.warning(
+            "kafka.cooperative_sticky",
+            meaning="commits fail while it moves partitions, so that more rows are written again than with range",
+            todo="leave kafka.assignor out, unless the group's other members need it",
+        )
+
+
+def check_database(settings: ConsumerSettings, asked: threading.Event) -> None:
+    """Logs in once. An outage is waited for by the workers and only told here; a refusal (password, permission,
+    library missing) would never mend itself and raises Refused. Blocks for at most the connect timeout."""
+    address, driver = taos_address(settings.taos), taos_driver(settings.taos)
+    try:
+        version = driver.query("SELECT SERVER_VERSION()").rows[0][0]
+        log.info("taos.connected", address=address.shown, version=version)
+        if not asked.is_set():
+            wiring.live_schema(settings).reread(driver)
+    except TaosError as error:
+        if error.kind is ErrorClass.FATAL:
+            raise Refused(str(error)) from error
+        say = log.error if needs_operator(error) else log.warning
+        say("taos.not_ready", address=address.shown, cause=str(error), meaning="records wait, none is lost")
+    finally:
+        driver.close()
