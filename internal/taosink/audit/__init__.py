@@ -1,0 +1,1 @@
+"""The account: what was produced against what the database and the dead letters hold."""
