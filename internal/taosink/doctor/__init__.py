@@ -1,0 +1,1 @@
+"""`taosink doctor`: checks everything that a consumer needs, before anybody runs one."""

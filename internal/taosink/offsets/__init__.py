@@ -1,0 +1,1 @@
+"""`taosink offsets`: where a group stands, and setting it elsewhere."""
