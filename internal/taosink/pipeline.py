@@ -125,7 +125,7 @@ class Pipeline:
             for i in within:
                 index = next(indices)
                 reject = by_index[index]
-                if not (self._gate.may_dead_letter(chunk, reject) and self._publish(chunk, i, reject)):
+                if not (self._gate.may_dead_letter(chunk, i, reject) and self._publish(chunk, i, reject)):
                     refused.append(index)
         return refused
 

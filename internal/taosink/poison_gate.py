@@ -1,7 +1,8 @@
 """The breakers of a process, and what they say while one batch is written."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import structlog
 
@@ -28,10 +29,6 @@ class Breakers:
             self._of[ticket.lane] = (ticket.epoch, breaker)
         return breaker
 
-    def open_lanes(self) -> list[Lane]:
-        """The lanes that are stopped now, for status and health."""
-        return [lane for lane, (_, breaker) in list(self._of.items()) if breaker.is_open]
-
 
 def verdict_of(reject: Reject) -> Verdict:
     """What a guard refuses the database would have refused: both count under the same bound, or a unit that is wrong
@@ -41,32 +38,40 @@ def verdict_of(reject: Reject) -> Verdict:
 
 
 class Gate:
-    """Of one batch, used by the worker that writes it. `ended_search`: it said no, so what waits waits for that."""
+    """Of one batch, used by the worker that writes it. `ended_search`: it said no, so what waits waits for that.
+
+    Rows are counted per lane, in the partition's order, by their number among the lane's rows of this batch.
+    """
 
     def __init__(self, batch: Batch, breakers: Breakers) -> None:
         self._batch = batch
         self._breaker_of = {c.lane: breakers.of(c.ticket) for c in batch.chunks}
         self._rows: Counter[Lane] = Counter()
+        self._first: dict[int, int] = {}
         for chunk in batch.chunks:
+            self._first[id(chunk)] = self._rows[chunk.lane]
             self._rows[chunk.lane] += len(chunk)
-        self._before_sql: Counter[tuple[Verdict, Lane]] = Counter()
+        self._ended: defaultdict[tuple[Lane, Verdict], list[int]] = defaultdict(list)
+        self._stopped: set[Lane] = set()
         self.ended_search = False
 
     def may_search(self, rows: Sequence[int], refused: Sequence[Reject]) -> bool:
         """Whether the database may refuse one more of these rows; `refused` are those of this batch so far."""
         bad = self._by_lane(r.index for r in refused)
-        allowed = all(self._allows(Verdict.REFUSED, lane, bad[lane]) for lane in self._by_lane(rows))
-        self.ended_search = self.ended_search or not allowed
-        return allowed
+        asked = self._by_lane(rows)
+        for lane, numbers in asked.items():
+            if not self._allows(Verdict.REFUSED, lane, bad.get(lane, []), numbers[0]):
+                self.ended_search = True
+        return not self.ended_search
 
-    def may_dead_letter(self, chunk: Chunk, reject: Reject) -> bool:
-        """Whether one more record of this lane may end so; what the database itself refused was asked before."""
-        if reject.reason is Reason.DATABASE:
-            return True
-        verdict = verdict_of(reject)
-        if not self._allows(verdict, chunk.lane, self._before_sql[verdict, chunk.lane]):
+    def may_dead_letter(self, chunk: Chunk, i: int, reject: Reject) -> bool:
+        """Whether record `i` of the chunk may end so, asked in ascending order; what the database itself refused was
+        asked about before, and only counts."""
+        verdict, number = verdict_of(reject), self._first[id(chunk)] + i
+        so_far = self._ended[chunk.lane, verdict]
+        if reject.reason is not Reason.DATABASE and not self._allows(verdict, chunk.lane, so_far, number):
             return False
-        self._before_sql[verdict, chunk.lane] += 1
+        so_far.append(number)
         return True
 
     def next_probe(self, chunk: Chunk) -> float:
@@ -74,40 +79,60 @@ class Gate:
         return self._breaker_of[chunk.lane].next_probe or 0.0
 
     def judge(self, waiting: Sequence[int], rejects: Sequence[Reject], now: float) -> None:
-        """Counts what the batch came to. `waiting` are not judged; rejects among them neither."""
-        held = set(waiting)
-        ended = [r for r in rejects if r.index not in held]
-        refused = self._by_lane(r.index for r in ended if verdict_of(r) is Verdict.REFUSED)
-        unreadable = self._by_lane(r.index for r in ended if verdict_of(r) is Verdict.UNREADABLE)
+        """Counts what the batch came to, in the partitions' order. What waits is not judged, rejected or not."""
         waits = self._by_lane(waiting)
+        bad: defaultdict[Lane, dict[int, Verdict]] = defaultdict(dict)
+        verdicts = {r.index: verdict_of(r) for r in rejects}
+        for (lane, numbers), verdict in self._each(verdicts):
+            bad[lane][numbers] = verdict
         for lane, rows in self._rows.items():
-            good = rows - refused[lane] - unreadable[lane] - waits[lane]
-            self._count(lane, Verdict.GOOD, good, now)
-            self._count(lane, Verdict.REFUSED, refused[lane], now)
-            self._count(lane, Verdict.UNREADABLE, unreadable[lane], now)
+            held = set(waits.get(lane, ()))
+            runs = _runs(rows, {n: v for n, v in bad[lane].items() if n not in held}, held)
+            self._report(lane, self._breaker_of[lane].judge(runs, now, ended=lane in self._stopped))
 
-    def _allows(self, verdict: Verdict, lane: Lane, bad: int) -> bool:
-        return self._breaker_of[lane].allows(verdict, bad, self._rows[lane])
+    def _each(self, verdicts: Mapping[int, Verdict]) -> Iterator[tuple[tuple[Lane, int], Verdict]]:
+        ordered = sorted(verdicts)
+        at = iter(ordered)
+        for chunk, within in self._batch.by_chunk(ordered):
+            for i in within:
+                yield (chunk.lane, self._first[id(chunk)] + i), verdicts[next(at)]
 
-    def _by_lane(self, indices: Iterable[int]) -> Counter[Lane]:
-        counts: Counter[Lane] = Counter()
+    def _allows(self, verdict: Verdict, lane: Lane, bad: Sequence[int], at: int) -> bool:
+        if self._breaker_of[lane].allows(verdict, bad, at, self._rows[lane]):
+            return True
+        self._stopped.add(lane)
+        return False
+
+    def _by_lane(self, indices: Iterable[int]) -> dict[Lane, list[int]]:
+        found: defaultdict[Lane, list[int]] = defaultdict(list)
         for chunk, within in self._batch.by_chunk(sorted(indices)):
-            counts[chunk.lane] += len(within)
-        return counts
+            first = self._first[id(chunk)]
+            found[chunk.lane] += [first + i for i in within]
+        return found
 
-    def _count(self, lane: Lane, verdict: Verdict, rows: int, now: float) -> None:
+    def _report(self, lane: Lane, changed: bool) -> None:
         breaker = self._breaker_of[lane]
-        if not breaker.judge(verdict, rows, now):
+        if not changed:
             return
         if breaker.is_open:
             log.error(
                 "breaker.open",
                 topic=lane.topic,
                 partition=lane.partition,
-                why=verdict.name.lower(),
                 breaker=repr(breaker),
                 meaning="the partition is stopped, its records wait; one row a minute is tried",
                 todo="look at its dead letters, and mend the producer or the schema: ten good rows close it",
             )
         else:
             log.info("breaker.closed", topic=lane.topic, partition=lane.partition)
+
+
+def _runs(rows: int, bad: Mapping[int, Verdict], held: Collection[int]) -> Iterator[tuple[Verdict, int]]:
+    """The judged rows in order: stretches of good ones, and each bad one between them."""
+    at, skipped = 0, sorted(held)
+    for number in [*sorted(bad), rows]:
+        good = number - at - (bisect_left(skipped, number) - bisect_left(skipped, at))
+        yield Verdict.GOOD, good
+        if number < rows:
+            yield bad[number], 1
+        at = number + 1

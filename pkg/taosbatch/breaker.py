@@ -1,6 +1,8 @@
 """Stops a partition that is mostly poison, so that a mistake upstream does not move a topic into the dead letters."""
 
+from bisect import bisect_left
 from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -51,27 +53,47 @@ class Breaker:
         """Rows in the window."""
         return sum(self._counts.values())
 
-    def allows(self, verdict: Verdict, bad: int, rows: int) -> bool:
-        """Whether one more row may end so, when `bad` of the `rows` under way already have: those that are not
-        judged yet count as good, so that a few bad rows in front of many good ones do not open it."""
+    def allows(self, verdict: Verdict, bad: Sequence[int], at: int, rows: int) -> bool:
+        """Whether row number `at` of the `rows` under way may end so, when those numbered in `bad` (ascending) already
+        have. The window ends with that row, or further on where it would not be full: rows that are not judged yet
+        count as good, so that a few bad rows in front of many good ones do not open it."""
         if self.is_open:
             return True  # a probe: it ends as it ends
-        rule = self._rule
-        limit = rule.max_refused if verdict is Verdict.REFUSED else rule.max_unreadable
-        so_far = self._counts[verdict] + bad
-        return so_far < rule.least or so_far < limit * min(rule.window, self.judged + rows)
+        window, before = self._rule.window, self.judged
+        end = max(at + 1, min(rows, window - before))
+        begin = max(0, end - window)
+        older = min(before, window - (end - begin))
+        so_far = bisect_left(bad, end) - bisect_left(bad, begin) + self._last(older, verdict)
+        return not self._too_many(verdict, so_far, end - begin + older)
 
-    def judge(self, verdict: Verdict, rows: int, now: float) -> bool:
-        """Counts rows of a statement that is over; True where that opens or closes it."""
-        if rows <= 0:
-            return False
+    def judge(self, runs: Iterable[tuple[Verdict, int]], now: float, *, ended: bool = False) -> bool:
+        """Counts rows that are over, in the partition's order; True where that opens or closes it. `ended`: `allows`
+        has said no meanwhile."""
         if self.is_open:
-            return self._judge_probe(verdict, now)
-        self._count(verdict, rows)
-        if verdict is Verdict.GOOD or self.allows(verdict, 0, 0):
+            changes = [self._judge_probe(verdict, now) for verdict, rows in runs if rows]
+            return any(changes)
+        for verdict, rows in runs:
+            self._count(verdict, rows)
+        bad = (Verdict.REFUSED, Verdict.UNREADABLE)
+        if not ended and not any(self._too_many(v, self._counts[v], self.judged) for v in bad):
             return False
         self._good_probes, self.next_probe = 0, now + self._rule.probe_every
         return True
+
+    def _too_many(self, verdict: Verdict, bad: int, rows: int) -> bool:
+        rule = self._rule
+        limit = rule.max_refused if verdict is Verdict.REFUSED else rule.max_unreadable
+        return bad >= rule.least and bad >= limit * rows
+
+    def _last(self, rows: int, verdict: Verdict) -> int:
+        """How many of the last `rows` in the window ended so."""
+        found = 0
+        for kind, count in reversed(self._runs):
+            if rows <= 0:
+                break
+            found += min(count, rows) if kind is verdict else 0
+            rows -= count
+        return found
 
     def close(self) -> None:
         """By an operator's word: everything is forgotten."""
@@ -88,6 +110,8 @@ class Breaker:
         return True
 
     def _count(self, verdict: Verdict, rows: int) -> None:
+        if rows <= 0:
+            return
         self._runs.append((verdict, rows))
         self._counts[verdict] += rows
         surplus = self.judged - self._rule.window

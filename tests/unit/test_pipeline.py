@@ -282,3 +282,16 @@ def test_what_a_guard_refuses_counts_as_the_database_s_refusal() -> None:
     rig.run()
     assert len(rig.letters.taken) == 60, "a fifth of three hundred"
     assert rig.queue.take(0.0) is None
+
+
+def test_a_small_share_spread_over_a_large_batch_stops_nothing() -> None:
+    """Five rows in a hundred are dead-lettered, and the partition goes on."""
+    guarded = [Reject(i, Reason.VALUE, "text into DOUBLE", by_guard=True) for i in range(0, 5000, 20)]
+    rig = Rig(Written(guarded, []), room=1000)
+    rig.put(A, *(b"r" for _ in range(5000)))
+    rig.run()
+    assert len(rig.letters.taken) == 250
+    assert rig.queue.parked() == {}
+    for _, _, done in rig.letters.taken:
+        done()
+    assert rig.tracker.committable() == {A: 5000}
