@@ -9,8 +9,6 @@ from taosink.budget import divide
 from taosink.clients import taos_address, taos_driver
 from taosink.config import ConsumerSettings
 from taosink.kafka.client import check_properties
-from taosink.kafka.dead_letter_topics import SubscriptionMatchesDeadLettersError, refuse_own_topics
-from taosink.records.routes import RouteError
 from taosink.taos.errors import ErrorClass, TaosError
 
 log = structlog.get_logger()
@@ -30,21 +28,11 @@ def needs_operator(cause: Exception) -> bool:
 
 
 def check_settings(settings: ConsumerSettings) -> None:
-    """What no single setting shows. Connects to nothing. Raises Refused, with everything that is wrong."""
-    problems = []
-    try:
-        refuse_own_topics(wiring.subscription(settings), dead_letters=settings.dead_letters.topic)
-    except SubscriptionMatchesDeadLettersError as error:
-        problems.append(str(error))
-    try:
-        wiring.encoder(settings.tables.route)
-    except RouteError as error:
-        problems.append(str(error))
+    """What only the Kafka client can tell of the settings together: certificates, keys, their passwords. Connects to
+    nothing. Raises Refused."""
     shares = divide(settings.queue.memory, settings.queue.workers)
     if problem := check_properties(wiring.source_options(settings, shares)):
-        problems.append(f"kafka.properties or kafka.tls-*: {problem}")
-    if problems:
-        raise Refused("; ".join(problems))
+        raise Refused(f"the Kafka client refuses kafka.tls-* or kafka.properties: {problem}")
     if settings.group.assignor == "cooperative-sticky":
         log.warning(
             "kafka.cooperative_sticky",

@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from taosink.config import MODELS, CommandSettings, ConsumerSettings, Loaded, ProducerSettings, load
+from taosink.config import (
+    MODELS,
+    CommandSettings,
+    ConsumerSettings,
+    EmbeddedDatabaseSettings,
+    Loaded,
+    ProducerSettings,
+    load,
+)
 from taosink.settings.problems import Problem, SettingsError
 from taosink.settings.rules import FORBIDDEN_PROPERTIES
 from taosink.settings.spec import Spec, specs_of, variable_of
@@ -169,8 +177,26 @@ def test_variables_of_kubernetes_and_of_tests_are_passed_over() -> None:
         TAOSINK_SERVICE_PORT_HTTP="80",
         TAOSINK_PORT="tcp://10.0.0.1:80",
         TAOSINK_CONSUMER_PORT_80_TCP_ADDR="10.0.0.1",
+        TAOSINK_PORT_53_UDP="udp://10.0.0.1:53",
         TAOSINK_TEST_KAFKA="localhost:9092",
     )
+
+
+@pytest.mark.parametrize(
+    ("variable", "nearest"),
+    [
+        ("TAOSINK_KAFKA_GROUP_PORTOCOL", "TAOSINK_KAFKA_GROUP_PROTOCOL"),
+        ("TAOSINK_HTTP_PORTS", ""),
+        ("TAOSINK_SERVICE_NAME", ""),
+        ("TAOSINK_PORT_80", ""),
+        ("TAOSINK_PORT_80_HTTP", ""),
+    ],
+)
+def test_what_only_looks_like_kubernetes_is_an_error(variable: str, nearest: str) -> None:
+    """A misspelt name that holds _PORT or _SERVICE_ is as wrong as any other."""
+    (problem,) = problems(env={variable: "x"})
+    assert problem.setting == variable
+    assert problem.fault.endswith(nearest)
 
 
 def test_variables_of_another_command_are_passed_over() -> None:
@@ -224,6 +250,32 @@ def test_wrong_keys_in_a_file_are_named_with_the_nearest(tmp_path: Path) -> None
     assert found["kafka.broker"].fault.endswith("kafka.brokers")
     assert "one value" in found["kafka.user"].fault
     assert all(str(path) in p.origin for p in found.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "setting", "nearest"),
+    [
+        ("[worker]\nx = 1", "worker.x", "worker"),
+        ("[topic]\nname = 'a'", "topic.name", "topic"),
+        ("[codec.more]\nx = 1", "codec.more.x", "codec"),
+        ("[sim.tables]\nx = 1", "sim.tables.x", "sim.tables"),
+        ("[kafka.propertys]\n'client.id' = 'a'", "kafka.propertys.client.id", "kafka.properties"),
+    ],
+)
+def test_below_a_setting_that_is_no_map_nothing_can_stand(
+    tmp_path: Path, text: str, setting: str, nearest: str
+) -> None:
+    """It would be passed over in silence, whether the setting is this command's or another's."""
+    (problem,) = problems(config=toml(tmp_path, text))
+    assert problem.setting == setting
+    assert problem.fault.endswith(f" {nearest}")
+
+
+def test_a_name_below_a_map_may_be_one_quoted_key(tmp_path: Path) -> None:
+    """`"kafka.properties.client.id"` is what the table writes; another command's map is passed over."""
+    path = toml(tmp_path, "'kafka.properties.client.id' = 'edge'\n")
+    assert dict(consumer(config=path).settings.kafka.properties) == {"client.id": "edge"}
+    load(EmbeddedDatabaseSettings, config=str(path), environ={})
 
 
 @pytest.mark.parametrize("text", ["worker = ", None])
@@ -293,7 +345,11 @@ def test_properties_that_would_break_the_account_are_refused(name: str) -> None:
         ({"kafka.group-protocol": "consumer", "kafka.assignor": "roundrobin"}, "kafka.assignor"),
         ({"kafka.session-timeout": "6s", "kafka.heartbeat-interval": "6s"}, "kafka.heartbeat-interval"),
         ({"topic": "a,b"}, "kafka.group"),
-        ({"topic": "^a.*"}, "kafka.group"),
+        ({"topic": "^a.*", "dlq.topic": "dead"}, "kafka.group"),
+        ({"topic": "^a.*", "kafka.group": "g"}, "dlq.topic"),
+        ({"topic": "a", "dlq.topic": "a"}, "dlq.topic"),
+        ({"kafka.properties": "no.such.property=1"}, "kafka.properties"),
+        ({"route": "no_such_module:row"}, "route"),
         ({"max.queue.size": "10"}, "max.batch.size"),
         ({"revoke.deadline": "30s"}, "revoke.deadline"),
         ({"taos.token": "abcdef"}, "taos.token"),

@@ -102,6 +102,15 @@ class Cluster:
         origins = {(info.topic, info.partition, info.offset) for info in infos if info is not None}
         return len(origins)
 
+    def errors(self) -> list[str]:
+        """What consumers reported as needing an operator: it explains what an audit finds missing."""
+        return [
+            f"{child.name}: {event['event']}: {event.get('cause') or event.get('meaning') or ''}"
+            for child in self.consumers
+            for event in child.events.values()
+            if event.get("level") in ("error", "critical")
+        ]
+
     def check(self) -> None:
         """Raises ChildError where a process ended that should not have; one that was killed is no surprise."""
         for child in self._children:

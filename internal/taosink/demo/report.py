@@ -59,5 +59,5 @@ def render(report: DemoReport) -> RenderableType:
 def _verdict(report: DemoReport) -> list[Text]:
     if report.agrees:
         return [Text("audit: every record is accounted for, device by device", style="green")]
-    lines = [Text(f"audit: FAILED, {report.lost:,} lost", style="bold red")]
+    lines = [Text(f"audit: FAILED, {report.lost:,} neither stored nor dead-lettered", style="bold red")]
     return [*lines, *(Text(f"  {example}") for example in report.examples[:10])]

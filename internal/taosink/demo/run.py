@@ -34,8 +34,8 @@ class InterruptedDemoError(Exception):
 
 
 def run(options: DemoOptions, *, chaos: Chaos = lambda _cluster, _stored: None) -> int:
-    """The whole demo. Returns 0 if the audit agrees, 6 if not, 1 if it could not be run. Needs the main
-    thread, for the signals."""
+    """The whole demo. Returns 0 if the audit agrees, 6 if not, 1 if it could not be run, 3 if it was interrupted.
+    Needs the main thread, for the signals."""
     stop = threading.Event()
     before = {s: signal.signal(s, lambda *_: stop.set()) for s in (signal.SIGINT, signal.SIGTERM)}
     console = Console()
@@ -48,7 +48,7 @@ def run(options: DemoOptions, *, chaos: Chaos = lambda _cluster, _stored: None) 
         return Exit.CONFIGURATION
     except InterruptedDemoError:
         console.print("demo: interrupted; everything is stopped")
-        return Exit.CONFIGURATION
+        return Exit.ABANDONED
     finally:
         demo.cluster.stop()
         for number, handler in before.items():
@@ -125,7 +125,7 @@ class Demo:
                 progress=lambda done: progress.update(bar, completed=done),
             )
         return DemoReport(
-            produced=self._fleet.total,
+            produced=self.cluster.produced,
             stored=verdict.stored,
             lost=verdict.lost,
             dead_lettered=verdict.dead_lettered,
@@ -136,7 +136,7 @@ class Demo:
             consumers={c.name: int(stats_of(c).get("stored", 0)) for c in self.cluster.consumers},
             partitions=_per_partition(verdict, self._options.partitions),
             agrees=verdict.agrees,
-            examples=tuple(verdict.examples),
+            examples=(*self.cluster.errors(), *verdict.examples),
         )
 
     def _finish(self, report: DemoReport) -> None:

@@ -1,7 +1,9 @@
 """What settings must hold together. Each rule sees only values that are right by themselves."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taosink.settings.kinds import Properties
@@ -131,9 +133,43 @@ def _group(values: Values) -> Faults:
 
 @rule("topic", "dlq.topic")
 def _dead_letters(values: Values) -> Faults:
-    topic = values["dlq.topic"]
-    if topic and topic in values["topic"]:
-        yield "dlq.topic", "is a topic that is read: its letters would come round again"
+    # It loads the Kafka client, which help and version do without.
+    from taosink.kafka.dead_letter_topics import (  # noqa: PLC0415
+        SubscriptionMatchesDeadLettersError,
+        refuse_own_topics,
+    )
+
+    try:
+        refuse_own_topics(values["topic"], dead_letters=values["dlq.topic"])
+    except SubscriptionMatchesDeadLettersError as error:
+        yield "dlq.topic", str(error)
+
+
+@rule("kafka.properties", "kafka.group", "kafka.group-protocol")
+def _client_properties(values: Values) -> Faults:
+    properties: Properties = values["kafka.properties"]
+    if not properties or any(name in FORBIDDEN_PROPERTIES for name in properties):
+        return
+    # Lazily, as above.
+    from taosink.kafka.client import check_properties  # noqa: PLC0415
+    from taosink.kafka.options import SourceOptions  # noqa: PLC0415
+
+    options = SourceOptions(brokers="localhost", group="g", topics=("t",), properties=dict(properties))
+    if problem := check_properties(options):
+        yield "kafka.properties", problem
+
+
+@rule("route")
+def _route(values: Values) -> Faults:
+    if not values["route"]:
+        return
+    # It imports the user's own module, which may import anything.
+    from taosink.records.routes import RouteError, load_route  # noqa: PLC0415
+
+    try:
+        load_route(values["route"])
+    except RouteError as error:
+        yield "route", str(error)
 
 
 @rule("kafka.group-protocol", "kafka.assignor", "kafka.session-timeout", "kafka.heartbeat-interval")
@@ -216,3 +252,16 @@ def _poison(values: Values) -> Faults:
     total = values["records"] or values["sim.tables"] * values["sim.records-per-table"]
     if values["poison"] > total:
         yield "poison", f"must not be above the number of records ({total})"
+
+
+@rule("demo.poison", "demo.records")
+def _demo_poison(values: Values) -> Faults:
+    if values["demo.poison"] > values["demo.records"]:
+        yield "demo.poison", f"must not be above the number of records ({values['demo.records']})"
+
+
+@rule("demo.verdict")
+def _demo_verdict(values: Values) -> Faults:
+    path: Path | None = values["demo.verdict"]
+    if path is not None and not os.access(path.parent, os.W_OK):
+        yield "demo.verdict", "cannot be written there: make the folder, or name another"
