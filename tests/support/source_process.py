@@ -28,14 +28,15 @@ def main() -> None:
     )
     rig = Rig(options)
     rig.pace = 0.05
+    rig.tell = tell
     rig.start()
-    printed = 0
-    while True:
-        for partition, offset in rig.offsets[printed:]:
-            sys.stdout.write(f"{partition} {offset}\n")
-            sys.stdout.flush()
-            printed += 1
-        threading.Event().wait(0.02)
+    threading.Event().wait()
+
+
+def tell(ended: list[tuple[int, int]]) -> None:
+    """Before they count as ended: what is committed has always been told."""
+    sys.stdout.write("".join(f"{partition} {offset}\n" for partition, offset in ended))
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

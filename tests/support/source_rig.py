@@ -87,6 +87,7 @@ class Rig:
         if not closed:
             self.gate.set()
         self.pace = 0.0
+        self.tell: Callable[[list[tuple[int, int]]], None] = lambda _ended: None
         self.values: list[bytes] = []
         self.offsets: list[tuple[int, int]] = []
         self._lock = threading.Lock()
@@ -112,7 +113,9 @@ class Rig:
                 continue
             with self._lock:
                 self.values += chunk.values
-                self.offsets += [(m.partition(), m.offset()) for m in chunk.sources]
+                ended = [(m.partition(), m.offset()) for m in chunk.sources]
+                self.offsets += ended
+                self.tell(ended)
             chunk.ticket.done(len(chunk))
 
     def start(self) -> "Rig":
