@@ -133,6 +133,9 @@ def _group(values: Values) -> Faults:
 
 @rule("topic", "dlq.topic")
 def _dead_letters(values: Values) -> Faults:
+    if values["dlq.topic"] in values["topic"]:
+        yield "dlq.topic", "is a topic that is read: its letters would come round again"
+        return
     # It loads the Kafka client, which help and version do without.
     from taosink.kafka.dead_letter_topics import (  # noqa: PLC0415
         SubscriptionMatchesDeadLettersError,
@@ -239,6 +242,12 @@ def _parsed(values: Values) -> "Address":
     from taosink.taos.address import parse  # noqa: PLC0415
 
     return parse(values["taosuri"].get_secret_value())
+
+
+@rule("reset", "taosuri", "sim.database")
+def _reset(values: Values) -> Faults:
+    if values["reset"] and not (values["sim.database"] or _parsed(values).database):
+        yield "sim.database", "is needed by reset, because the address in taosuri names no database"
 
 
 @rule("shape", "sim.columns")
