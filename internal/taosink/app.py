@@ -274,6 +274,7 @@ class Consumer:
                 waits=self.waits,
                 breakers=breakers,
                 abandoned=self.pool.abandoned.is_set,
+                holds=self.source.holds,
                 pace=pace,
             )
 

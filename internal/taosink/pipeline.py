@@ -17,6 +17,9 @@ from taosink.ports import BatchWriter, DeadLetters, PoisonGate, Written
 DEAD_LETTER_WAIT = 0.2
 """Seconds until a record is tried again that found the bound on unacknowledged dead letters reached."""
 
+UNPROVEN_WAIT = 0.02
+"""Seconds until it is looked again whether this process still is a member of its group."""
+
 
 class Pipeline:
     """The handler of one worker thread: called with a batch that it holds, returns when the batch is settled.
@@ -35,6 +38,7 @@ class Pipeline:
         waits: Waits,
         breakers: Breakers,
         abandoned: Callable[[], bool],
+        holds: Callable[[], bool] = lambda: True,
         pace: Callable[[int], None] = unpaced,
         backoff: Backoff | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -48,6 +52,7 @@ class Pipeline:
         self._waits = waits
         self._breakers = breakers
         self._abandoned = abandoned
+        self._holds = holds
         self._pace = pace
         self._backoff = backoff or Backoff()
         self._clock = clock
@@ -59,6 +64,10 @@ class Pipeline:
         ended epoch are dropped unsent."""
         self._pace(sum(len(c) for c in batch.chunks if c.ticket.alive))
         live = [c for c in batch.chunks if c.ticket.alive]
+        if not self._holds():
+            for chunk in live:
+                self._queue.park([chunk], self._clock() + UNPROVEN_WAIT)
+            return
         ready, stopped = self._past_breakers(live)
         if ready:
             batch = Batch(tuple(ready), batch.first_at)
@@ -76,7 +85,7 @@ class Pipeline:
 
     def _owns(self, batch: Batch) -> Callable[[], bool]:
         tickets = [c.ticket for c in batch.chunks]
-        return lambda: not self._abandoned() and all(t.alive for t in tickets)
+        return lambda: not self._abandoned() and self._holds() and all(t.alive for t in tickets)
 
     def _past_breakers(self, chunks: Sequence[Chunk]) -> tuple[list[Chunk], list[tuple[Chunk, float]]]:
         """What may be written, and what has to wait with its due time: of an open lane one row is tried."""

@@ -59,6 +59,7 @@ class Rig:
         self.counters = Counters()
         self.waits = Waits(needs_operator=lambda _: False)
         self.abandoned = False
+        self.member = True
         self.pipeline = Pipeline(
             self._writer,
             self.letters,
@@ -67,6 +68,7 @@ class Rig:
             waits=self.waits,
             breakers=Breakers(BreakerRule()),
             abandoned=lambda: self.abandoned,
+            holds=lambda: self.member,
             clock=lambda: self.now,
             rand=lambda: 0.0,
         )
@@ -180,7 +182,20 @@ def test_nothing_is_written_when_all_epochs_have_ended() -> None:
     assert rig.writer.seen == []
 
 
-@pytest.mark.parametrize("how", ["abandon", "epoch"])
+def test_nothing_is_written_while_the_membership_is_unproven() -> None:
+    """A member that was frozen may have been given up: it would write over what the next owner has written."""
+    rig = Rig(Written([], []))
+    rig.put(A, b"1")
+    rig.member = False
+    rig.run()
+    assert rig.writer.seen == []
+    rig.member, rig.now = True, rig.now + 1
+    rig.run()
+    assert rig.writer.seen == [[b"1"]]
+    assert rig.tracker.committable() == {A: 1}
+
+
+@pytest.mark.parametrize("how", ["abandon", "epoch", "member"])
 def test_the_writer_is_told_when_to_leave_off(how: str) -> None:
     """Before each statement it asks; a stop that abandons and an ended epoch both say no."""
     rig = Rig()
@@ -189,20 +204,24 @@ def test_the_writer_is_told_when_to_leave_off(how: str) -> None:
 
     def write(values: Sequence[bytes], owned: Callable[[], bool]) -> Written:
         before = owned()
-        if how == "abandon":
-            rig.abandoned = True
-        else:
-            rig.tracker.end([A])
+        match how:
+            case "abandon":
+                rig.abandoned = True
+            case "member":
+                rig.member = False
+            case _:
+                rig.tracker.end([A])
         rig.writer.asked += [before, owned()]
         return Written([], list(range(len(values))))
 
     rig.writer.write = write  # type: ignore[method-assign] # the script of this test
     rig.run()
+    rig.member = True
     assert rig.writer.asked == [True, False]
     assert rig.tracker.committable() == {}
     batch = rig.queue.take(0.0)
     assert batch is not None, "what is still owned is tried again at once"
-    assert [c.lane for c in batch.chunks if c.ticket.alive] == ([A, B] if how == "abandon" else [B])
+    assert [c.lane for c in batch.chunks if c.ticket.alive] == ([B] if how == "epoch" else [A, B])
 
 
 def test_the_backoff_grows_with_the_attempts_of_a_chunk() -> None:

@@ -15,6 +15,10 @@ log = structlog.get_logger(__name__)
 UNANSWERED = 2.0
 """Seconds after which a commit without an answer means that the coordinator is out of reach: another one, or
 a close, would block for up to the session timeout (45 s with KIP-848)."""
+LEASE = 2.0
+"""Seconds for which a commit that the broker took proves the membership. A member that was frozen, or cut off, may
+have been given up; KIP-848 tells it at its next heartbeat only, and what it writes until then stands over what the
+next owner has written. Below every session timeout."""
 FORGET = 120.0
 """Seconds after which an unanswered commit no longer holds back others."""
 
@@ -30,8 +34,15 @@ class Committer:
     interval: float
     metadata: dict[Lane, str] = field(default_factory=dict)
     last_error: KafkaError | None = None
+    confirmed: float = float("-inf")
+    """When the last commit began that the broker took."""
     _next: float = 0.0
+    _next_proof: float = 0.0
     _since: float | None = None
+
+    def holds(self) -> bool:
+        """Whether the broker has lately taken this process for a member. Thread-safe."""
+        return self.clock() - self.confirmed < LEASE
 
     @property
     def outstanding(self) -> bool:
@@ -50,10 +61,12 @@ class Committer:
         """Begins a commit where one is due, something is to be committed and none is out. Does not block."""
         if self._since is not None and now - self._since > FORGET:
             self._since = None
-        if now < self._next or self._since is not None:
+        unproven = self.tracker.pending_records > 0 and now - self.confirmed > LEASE / 2
+        if self._since is not None or (now < self._next and not (unproven and now >= self._next_proof)):
             return
         self._next = now + self.interval
-        offsets = self._partitions(self.tracker.committable())
+        self._next_proof = now + LEASE / 4
+        offsets = self._partitions(self.tracker.committable() or (self._standing() if unproven else {}))
         if not offsets:
             return
         try:
@@ -64,28 +77,36 @@ class Committer:
 
     def answered(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
         """librdkafka's callback for an asynchronous commit, within poll; never raises."""
-        self._since = None
+        begun, self._since = self._since, None
         if error is not None:
             self._failed(error, revoking=False)
-        else:
-            self._acknowledged(partitions, revoking=False)
+        elif self._acknowledged(partitions, revoking=False) and begun is not None:
+            self.confirmed = begun
 
     def now(self) -> bool:
         """Commits synchronously; true where nothing is left to be committed. May block while a coordinator is
         out of reach, so it is not begun where one is known to be."""
-        offsets = self._partitions(self.tracker.committable())
+        begun = self.clock()
+        offsets = self._partitions(self.tracker.committable() or ({} if self.holds() else self._standing()))
         if not offsets:
             return True
         if self.unanswered:
             self._failed(KafkaError(KafkaError._WAIT_COORD), revoking=True)
             return False
         try:
-            return self._acknowledged(
+            done = self._acknowledged(
                 self.consumer.commit(offsets=offsets, asynchronous=False), revoking=True
             )
+            self.confirmed = begun if done else self.confirmed
+            return done
         except KafkaException as error:
             self._failed(error.args[0], revoking=True)
             return False
+
+    def _standing(self) -> dict[Lane, int]:
+        """What is committed already, to be committed once more."""
+        found = self.tracker.lanes().items()
+        return {lane: state.committable for lane, state in found if state.committable is not None}
 
     def _partitions(self, committable: Mapping[Lane, int]) -> list[TopicPartition]:
         return [

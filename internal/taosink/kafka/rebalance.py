@@ -109,6 +109,8 @@ class Rebalance:
         while (left := deadline - self.clock()) > 0 and self.can_finish() and self._hopeful(lanes, deadline):
             self.intake.flush()
             self.queue.hasten(lanes)
+            if not self.committer.holds() and not self.health.brokers_down:
+                self.committer.now()
             if self.tracker.wait_done(lanes, min(_LOOK, left)):
                 return
 

@@ -106,6 +106,11 @@ class Source:
         session = self._session
         return session is not None and session.health.answered
 
+    def holds(self) -> bool:
+        """Whether the broker has lately confirmed that this process is a member: only then may it write."""
+        session = self._session
+        return session is not None and session.committer.holds()
+
     @property
     def assigned(self) -> bool:
         """Whether the group has ever given this member its partitions (it may be none)."""
