@@ -49,7 +49,7 @@ test: $(VENV)/.dev-stamp ## the whole suite (ARGS='-k offsets')
 
 .PHONY: soak
 soak: $(VENV)/.dev-stamp ## ten minutes of seeded faults against a running group (ARGS='-k chaos')
-	$(BIN)/pytest tests/soak -m soak -s $(ARGS)
+	$(BIN)/pytest tests/soak -m soak -s -o faulthandler_timeout=0 $(ARGS)
 
 .PHONY: bench
 bench: $(VENV)/.dev-stamp ## what a row costs: encode alone, and the consumer end to end
