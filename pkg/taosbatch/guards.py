@@ -70,11 +70,13 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class RowGuard:
-    """For rows of one column list. `problem`: why no such row can be stored, whatever it holds."""
+    """For rows of one column list. `problem`: why no such row can be stored, whatever it holds. `unsigned`:
+    positions, from 0, of the columns that hold integers beyond BIGINT."""
 
     problem: str | None
     fields: tuple[tuple[str, str], ...] = ()
     rules: tuple[ColumnRule, ...] = ()
+    unsigned: frozenset[int] = frozenset()
 
     @property
     def plains(self) -> tuple[Plain, ...] | None:
@@ -130,7 +132,9 @@ class TableGuard:
             return RowGuard(problem)
         found = [self._columns.get(name, _NEW) for name in columns]
         fields = tuple((name, text) for name, (text, _) in zip(columns, found, strict=True))
-        return RowGuard(None, fields, tuple(rule for _, rule in found))
+        rules = tuple(rule for _, rule in found)
+        unsigned = frozenset(position for position, rule in enumerate(rules) if rule.unsigned)
+        return RowGuard(None, fields, rules, unsigned)
 
     def tag_problem(self, tags: Iterable[tuple[str, Value]]) -> str | None:
         """Why no subtable can be made with these tags, or None."""

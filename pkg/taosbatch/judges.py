@@ -69,10 +69,15 @@ ANYTHING = Plain(bools=True, integers=(INT64_MIN, INT64_MAX), reals=(-DOUBLE_MAX
 
 @dataclass(frozen=True, slots=True)
 class ColumnRule:
-    """One column's: `plain` is the part of what `judge` passes that can be told at a glance."""
+    """One column's: `plain` is the part of what `judge` passes that can be told at a glance.
+
+    `unsigned`: it holds integers beyond BIGINT. They are never plain: bounds beyond 64 bits with sign cost a
+    decoder its speed.
+    """
 
     judge: Judge
     plain: Plain
+    unsigned: bool = False
 
 
 def column_rule(type_text: str, *, lossy: Lossy = "allow", widest: int = 0) -> ColumnRule:
@@ -136,7 +141,9 @@ def _integer_rule(name: str, lossy: Lossy) -> ColumnRule:
         return None if value is None else range_problem(value)
 
     reals = (float(low), float(high)) if lossy == "allow" and high < 2**53 else None
-    return ColumnRule(judge, Plain(integers=(low, min(high, INT64_MAX)), reals=reals))
+    return ColumnRule(
+        judge, Plain(integers=(low, min(high, INT64_MAX)), reals=reals), unsigned=high > INT64_MAX
+    )
 
 
 def _real_rule(name: str, lossy: Lossy) -> ColumnRule:

@@ -1,12 +1,13 @@
 """Values as INSERT writes them. Every encoder gives the same bytes for the same value."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from math import isfinite
+from typing import TypeGuard
 
 Value = bool | int | float | str | None
 """What a cell or a tag can hold. Exactly these types: a subclass may write itself in another way."""
 
-INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+INT64_MIN, INT64_MAX, UINT64_MAX = -(2**63), 2**63 - 1, 2**64 - 1
 
 SMALLEST_NORMAL = 2.2250738585072014e-308
 """The server answers 0x0216 for anything closer to zero than this, other than zero itself."""
@@ -43,22 +44,38 @@ def integer(value: int) -> bytes:
     return b"%d" % value
 
 
-def literal(value: object) -> bytes:
-    """Any `Value`; LiteralError for what is none, or cannot be stored."""
+def is_beyond_bigint(value: object) -> TypeGuard[int]:
+    """Whether BIGINT UNSIGNED holds it, and nothing else does."""
+    return type(value) is int and INT64_MAX < value <= UINT64_MAX
+
+
+def literal(value: object, *, unsigned: bool = False) -> bytes:
+    """Any `Value`; LiteralError for what is none, or cannot be stored.
+
+    `unsigned`: it goes into a BIGINT UNSIGNED, the one type that holds integers beyond BIGINT.
+    """
+    if unsigned and is_beyond_bigint(value):
+        return b"%d" % value
     write = _WRITERS.get(type(value))
     if write is None:
         raise LiteralError(f"a value of type {type(value).__name__} is no number, bool, text or null")
     return write(value)
 
 
-def row(values: Iterable[object]) -> bytes:
-    """The inside of one pair of parentheses. LiteralError names the position of the first bad value."""
+def row(values: Iterable[object], unsigned: Container[int] = ()) -> bytes:
+    """The inside of one pair of parentheses. LiteralError names the position of the first bad value.
+
+    `unsigned`: the positions, from 0, of what goes into a BIGINT UNSIGNED.
+    """
     cells: list[bytes] = []
     for value in values:
         try:
             cells.append(literal(value))
         except LiteralError as error:
-            raise LiteralError(f"value {len(cells)}: {error}") from None
+            # Asked here alone, so that ordinary values do not pay for it.
+            if not (len(cells) in unsigned and is_beyond_bigint(value)):
+                raise LiteralError(f"value {len(cells)}: {error}") from None
+            cells.append(literal(value, unsigned=True))
     return b",".join(cells)
 
 

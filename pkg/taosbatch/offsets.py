@@ -51,7 +51,7 @@ class _Epoch:
 class Ticket:
     """The records of one chunk that have not ended yet. Thread-safe; `done` may be called from any thread."""
 
-    __slots__ = ("_epoch", "_tracker", "first", "lane", "nbytes", "next_offset", "opened_at", "remaining")
+    __slots__ = ("_epoch", "_tracker", "first", "lane", "next_offset", "opened_at", "remaining")
 
     def __init__(
         self,
@@ -62,7 +62,6 @@ class Ticket:
         first: int,
         next_offset: int,
         records: int,
-        nbytes: int,
         opened_at: float,
     ) -> None:
         self._tracker = tracker
@@ -71,7 +70,6 @@ class Ticket:
         self.first = first
         self.next_offset = next_offset
         self.remaining = records
-        self.nbytes = nbytes
         self.opened_at = opened_at
 
     @property
@@ -105,7 +103,6 @@ class OffsetTracker:
         self._epochs: dict[Lane, _Epoch] = {}
         self._last_epoch = 0
         self._pending_records = 0
-        self._pending_bytes = 0
 
     def assign(
         self, lanes: Iterable[Lane], *, committed: Mapping[Lane, int] | None = None
@@ -139,13 +136,10 @@ class OffsetTracker:
             return 0
         epoch.live = False
         self._pending_records -= epoch.pending
-        self._pending_bytes -= sum(ticket.nbytes for ticket in epoch.tickets if ticket.remaining)
         epoch.tickets.clear()
         return epoch.pending
 
-    def open(
-        self, lane: Lane, first: int, next_offset: int, records: int, *, nbytes: int = 0, now: float = 0.0
-    ) -> Ticket:
+    def open(self, lane: Lane, first: int, next_offset: int, records: int, *, now: float = 0.0) -> Ticket:
         """Tracks a chunk: `first` is its first record's offset, `next_offset` the position after it, which
         lies further on than the count of records where there are gaps (compaction, transaction markers).
         Call in delivery order. A chunk of no records has ended at once.
@@ -165,7 +159,6 @@ class OffsetTracker:
                 first=first,
                 next_offset=next_offset,
                 records=records,
-                nbytes=nbytes,
                 opened_at=now,
             )
             if epoch.prefix is None:
@@ -174,7 +167,6 @@ class OffsetTracker:
             epoch.tickets.append(ticket)
             epoch.pending += records
             self._pending_records += records
-            self._pending_bytes += nbytes if records else 0
             epoch.advance()
             return ticket
 
@@ -209,7 +201,6 @@ class OffsetTracker:
             epoch.pending -= n
             self._pending_records -= n
             if n and not ticket.remaining:
-                self._pending_bytes -= ticket.nbytes
                 epoch.advance()
                 if not epoch.pending:
                     self._lock.notify_all()
@@ -254,11 +245,6 @@ class OffsetTracker:
     def pending_records(self) -> int:
         """Records of all live lanes that have not ended."""
         return self._pending_records
-
-    @property
-    def pending_bytes(self) -> int:
-        """Bytes of the live chunks of which some record has not ended, as given to `open`."""
-        return self._pending_bytes
 
     def lanes(self) -> dict[Lane, LaneOffsets]:
         """A copy of where every live lane stands, for status and metrics."""

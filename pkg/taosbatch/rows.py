@@ -78,6 +78,7 @@ class _Shape:
     width: int
     table: TableGuard | None
     row: RowGuard | None
+    unsigned: frozenset[int]
 
 
 class RowStatements:
@@ -101,7 +102,7 @@ class RowStatements:
             raise RowError(Reason.DEVICE, problem, item.table)
         at = stored_time(item.timestamp_ns, self._layout.precision)
         try:
-            text = row([at, *item.values])
+            text = row([at, *item.values], shape.unsigned)
         except LiteralError as error:
             raise RowError(Reason.VALUE, str(error), item.table) from None
         name = full_name(shape.database, table, self._layout)
@@ -138,7 +139,9 @@ class RowStatements:
         table = guard.table if guard and own else None
         row_guard = table.row(columns[0], columns[1:]) if table else None
         head = f" ({quoted}) VALUES ".encode()
-        return _Shape(database, using.encode(), head, len(item.columns), table, row_guard)
+        # In the row the timestamp stands before them.
+        unsigned = frozenset(position + 1 for position in row_guard.unsigned) if row_guard else frozenset()
+        return _Shape(database, using.encode(), head, len(item.columns), table, row_guard, unsigned)
 
     def _guard(self, shape: _Shape, item: Row, at: int) -> None:
         """RowError for what the live database and table do not take. Of others, only what is known is asked."""

@@ -18,7 +18,7 @@ class Feed:
         first = self._next.get(lane, 0)
         self._next[lane] = first + records
         size = 10 * records if nbytes is None else nbytes
-        ticket = self.tracker.open(lane, first, first + records, records, nbytes=size)
+        ticket = self.tracker.open(lane, first, first + records, records)
         values = [f"{lane.topic}/{lane.partition}/{i}".encode() for i in range(first, first + records)]
         return Chunk(lane, values, values, ticket, size)
 

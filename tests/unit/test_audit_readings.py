@@ -71,6 +71,15 @@ def test_any_value_has_the_same_verdict(value: bytes) -> None:
     assert _reason(Readings(LAYOUT), value) == _verdicts([value], LAYOUT)[0]
 
 
+@pytest.mark.parametrize("encode", [encode_msgpack, encode_json])
+def test_integers_beyond_bigint_may_have_been_stored(encode: object) -> None:
+    """A BIGINT UNSIGNED takes them, and no column those beyond."""
+    value = encode(Record("d1", 0, [2**64 - 1]))  # type: ignore[operator]
+    assert Readings(LAYOUT).decode(value).cells == [2**64 - 1]
+    with pytest.raises(RowError):
+        Readings(LAYOUT).decode(encode_json(Record("d1", 0, [2**64])))
+
+
 def test_a_route_is_used_as_the_consumers_use_it() -> None:
     """Its tables, columns and databases; what it raises costs one record."""
 

@@ -124,6 +124,29 @@ def test_refusals(db: Asker, query: str, code: int) -> None:
     assert db.code(query) == code
 
 
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ("add column w varchar(5511)", 0),
+        ("add column w varchar(5512)", 0x263E),
+        ("add column w nchar(1378)", 0x263E),
+        ("modify column v varchar(65514)", 0x263E),
+        ("modify column v varchar(65513)", 0),
+        ("add tag u varchar(6382)", 0),
+        ("add tag u varchar(6383)", 0x263D),
+        ("modify tag t varchar(16382)", 0),
+        ("modify tag t varchar(16383)", 0x263D),
+    ],
+)
+def test_alter_keeps_to_the_rows_length(db: Asker, change: str, code: int) -> None:
+    """As CREATE does: the row and the tags end at the same byte, whatever made them as long."""
+    db.ask("create stable wide (ts timestamp, v varchar(60000), n bigint) tags (t varchar(9998))")
+    try:
+        assert db.code(f"alter stable wide {change}") == code
+    finally:
+        db.ask("drop stable wide")
+
+
 def test_titles_and_types(db: Asker) -> None:
     """Titles are the lowered text of an expression, or its alias; types are TDengine's."""
     assert db.columns("select COUNT( * ), Sum(V), w AS `Wide`, avg(U) from A group by w") == [

@@ -3,7 +3,7 @@
 import re
 
 from taosbatch.encoding import Stable
-from taosbatch.inference import COLUMN_TEXT_BYTES, COLUMNS, ROW_BYTES, Inference
+from taosbatch.inference import COLUMN_TEXT_BYTES, COLUMNS, ROW_BYTES, TAG_TEXT_BYTES, Inference
 from taosbatch.literals import Value
 
 
@@ -27,17 +27,27 @@ def test_the_first_value_that_is_not_null_decides() -> None:
 
 
 def test_text_has_headroom_in_bytes() -> None:
-    """Twice the longest UTF-8 text, up to the next power of two, at least 64."""
-    sizes = {1: 64, 32: 64, 33: 128, 64: 128, 65: 256, 20_000: 65_517}
+    """Twice the longest UTF-8 text, up to the next power of two, at least 64; from 8 KiB on less and less."""
+    sizes = {1: 64, 32: 64, 33: 128, 64: 128, 65: 256, 8192: 16_384, 8193: 16_384, 16_384: 16_384}
+    sizes |= {16_385: 20_480, 20_000: 20_480, 60_000: 61_440, 65_000: 65_517, 65_517: 65_517}
     for size, declared in sizes.items():
         assert infer(["x" * size]).columns[1][1] == f"VARCHAR({declared})"
     assert infer(["é" * 33], [""]).columns[1][1] == "VARCHAR(256)"
     assert infer([""]).columns[1][1] == "VARCHAR(64)"
 
 
-def test_text_never_passes_the_columns_limit() -> None:
-    """A text longer than any VARCHAR gives the longest VARCHAR."""
-    assert infer(["x" * 70_000]).columns[1][1] == f"VARCHAR({COLUMN_TEXT_BYTES})"
+def test_a_text_that_no_column_takes_shapes_none() -> None:
+    """Longer than any VARCHAR, column or tag: its row is refused, and the good rows beside it decide."""
+    found = infer(["x" * (COLUMN_TEXT_BYTES + 1)], ["x" * 40], tag="t" * (TAG_TEXT_BYTES + 1))
+    assert found.columns[1][1] == "VARCHAR(128)"
+    assert found.tags == (("device", "VARCHAR(64)"),)
+    assert infer(["é" * 32_759]).columns[1][1] == "VARCHAR(64)"
+
+
+def test_one_text_column_leaves_room_for_others() -> None:
+    """Head-room alone never takes more than a quarter of the row."""
+    assert infer(["x" * 9_000]).columns[1][1] == "VARCHAR(16384)"
+    assert infer(["x" * 9_000] * 3).columns[1:] == tuple((f"c{i}", "VARCHAR(16384)") for i in range(3))
 
 
 def test_headroom_gives_way_to_the_rows_limit() -> None:

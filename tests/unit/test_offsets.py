@@ -82,10 +82,10 @@ def test_tickets_of_an_ended_epoch_finish_but_never_commit() -> None:
 def test_assigning_an_assigned_lane_begins_a_new_epoch() -> None:
     """An assignment that comes without a revoke ends the epoch before it."""
     t = tracker()
-    old = t.open(A, 0, 2, 2, nbytes=7)
+    old = t.open(A, 0, 2, 2)
     t.assign([A])
     assert not old.alive
-    assert (t.pending_records, t.pending_bytes) == (0, 0)
+    assert t.pending_records == 0
 
 
 def test_more_ends_than_records_are_refused() -> None:
@@ -144,23 +144,23 @@ def test_the_end_reached_over_markers_alone_is_committable_once_nothing_is_pendi
 def test_a_chunk_without_records_has_ended_at_once() -> None:
     """A poll of filtered records alone moves the prefix."""
     t = tracker()
-    t.open(A, 0, 4, 0, nbytes=9)
+    t.open(A, 0, 4, 0)
     assert t.committable() == {A: 4}
-    assert t.pending_bytes == 0
+    assert t.pending_records == 0
 
 
 def test_says_where_every_lane_stands() -> None:
-    """Delivered, committable, pending, bytes and the age of the oldest open chunk can be read."""
+    """Delivered, committable, pending and the age of the oldest open chunk can be read."""
     t = tracker(A, B)
-    first = t.open(A, 10, 12, 2, nbytes=20, now=3.0)
-    t.open(A, 12, 15, 3, nbytes=30, now=4.0)
-    assert (t.span(A), t.pending(A), t.pending_bytes) == (5, 5, 50)
+    first = t.open(A, 10, 12, 2, now=3.0)
+    t.open(A, 12, 15, 3, now=4.0)
+    assert (t.span(A), t.pending(A), t.pending_records) == (5, 5, 5)
     first.done(2)
     stands = t.lanes()[A]
     assert (stands.delivered, stands.committable, stands.pending, stands.pending_since) == (15, 12, 3, 4.0)
     assert t.lanes()[B].delivered is None
     assert t.span(B) == 0
-    assert (t.span(A), t.pending_bytes) == (3, 30)
+    assert (t.span(A), t.pending_records) == (3, 3)
     assert "pending=3" in repr(t)
     t.end([A])
     assert "ended epoch" in repr(first)

@@ -10,7 +10,7 @@ from support.libtaos_standin import run
 
 from taosink.taos.address import parse
 from taosink.taos.drivers import connect
-from taosink.taos.errors import ErrorClass, Local, TaosError, known_codes
+from taosink.taos.errors import CLASS_OF, ErrorClass, Local, TaosError
 
 
 @pytest.fixture(scope="module")
@@ -64,17 +64,17 @@ def test_every_number_is_classified_by_its_low_16_bits(library: Path) -> None:
     report = run(
         library,
         """
-from taosink.taos.errors import known_codes
+from taosink.taos.errors import CLASS_OF
 d = driver()
 report["classes"] = {
     str(code): failure(lambda: d.execute(f"INSERT PLAY error {code:#06x}"))[:2]
-    for code in known_codes() if code <= 0xFFFF
+    for code in CLASS_OF if code <= 0xFFFF
 }
 report["unknown"] = failure(lambda: d.execute("INSERT PLAY error 0x7abc"))[:2]
 d.close()
 """,
     )
-    expected = {str(code): [code, kind.value] for code, kind in known_codes().items() if code <= 0xFFFF}
+    expected = {str(code): [code, kind.value] for code, kind in CLASS_OF.items() if code <= 0xFFFF}
     assert report["classes"] == expected
     assert report["unknown"] == [0x7ABC, "unknown"]
 
@@ -226,7 +226,7 @@ tracker = OffsetTracker()
 lanes = [Lane("t", p) for p in range(2)]
 tracker.assign(lanes)
 for lane in lanes:
-    queue.put(Chunk(lane, [b"v"], [None], tracker.open(lane, 0, 1, 1, nbytes=1), 1))
+    queue.put(Chunk(lane, [b"v"], [None], tracker.open(lane, 0, 1, 1), 1))
 pool = WorkerPool(queue, Handler, 2, on_error=lambda *args: None)
 pool.start()
 other = driver()

@@ -77,7 +77,9 @@ class Readings:
             raise RowError(Reason.DEVICE, problem, fields.device)
         nanos = fields.timestamp_ns()
         at = stored_time(nanos, layout.precision)
-        check_cells(fields)
+        # Which columns are BIGINT UNSIGNED is not known here. Of a record that was refused for its large integer
+        # the letter tells.
+        check_cells(fields, range(len(fields.cols)))
         return Reading(
             f"{self._prefix}`{table}`", at, nanos % self._unit, self._of_width(len(fields.cols)), fields.cols
         )

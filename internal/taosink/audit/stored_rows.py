@@ -73,8 +73,7 @@ class Select:
         after = "" if self.since is None else f" WHERE {time_name} >= {self.since}"
         page = min(self.first_page, self.page)
         while True:
-            # Names are quoted, times and counts are integers.
-            sql = f"SELECT {names} FROM {self.table}{after} ORDER BY {time_name} LIMIT {page}"  # noqa: S608
+            sql = f"SELECT {names} FROM {self.table}{after} ORDER BY {time_name} LIMIT {page}"  # noqa: S608  # names are quoted, the rest integers
             rows = driver.query(sql).rows
             last = None
             for row in rows:

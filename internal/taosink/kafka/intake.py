@@ -53,7 +53,7 @@ class Intake:
             self._full_at.setdefault(lane, max(1, self._queue.lane_bytes(lane)))
             return None
         now = self._clock()
-        ticket = self._tracker.open(lane, first, next_offset, len(values), nbytes=nbytes, now=now)
+        ticket = self._tracker.open(lane, first, next_offset, len(values), now=now)
         chunk = Chunk(lane=lane, values=values, sources=messages, ticket=ticket, nbytes=nbytes)
         if lane in self._overflow or not self._put(chunk):
             self._overflow.setdefault(lane, deque()).append(chunk)

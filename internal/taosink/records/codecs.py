@@ -1,7 +1,7 @@
 """The careful reader: every rule of both codecs, one after another. What it says is the truth."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -60,11 +60,14 @@ def parse(value: bytes, codec: Codec) -> Fields:
     return _shaped(found, as_json=as_json)
 
 
-def check_cells(fields: Fields) -> None:
-    """RecordError with VALUE for the first cell that no INSERT can carry."""
+def check_cells(fields: Fields, unsigned: Container[int] = ()) -> None:
+    """RecordError with VALUE for the first cell that no INSERT can carry.
+
+    `unsigned`: the positions of what goes into a BIGINT UNSIGNED.
+    """
     for position, cell in enumerate(fields.cols):
         try:
-            literal(cell)
+            literal(cell, unsigned=position in unsigned)
         except LiteralError as error:
             raise RecordError(Reason.VALUE, f"Cols[{position}]: {error}", fields.device) from None
 

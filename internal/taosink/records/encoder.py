@@ -137,8 +137,8 @@ class _Batch:
             raise RecordError(error.reason, error.detail, fields.device) from None
         if self._window and (problem := self._window.problem(at)):
             raise RecordError(Reason.TIMESTAMP, problem, fields.device, by_guard=True)
-        check_cells(fields)
         guard = self._table.row(len(fields.cols)) if self._table else None
+        check_cells(fields, guard.unsigned if guard else ())
         if guard and (problem := guard.check(fields.cols)):
             reason = Reason.SHAPE if guard.problem else Reason.VALUE
             raise RecordError(reason, problem, fields.device, by_guard=True)
@@ -189,8 +189,8 @@ class _Batch:
 
 
 def _written(cells: Sequence[Value]) -> bytes:
-    """The row cell by cell, or nothing where a cell cannot be stored."""
+    """The row cell by cell, or nothing where a cell cannot be stored. Integers have been judged before."""
     try:
-        return row(cells)
+        return row(cells, range(len(cells)))
     except LiteralError:
         return b""

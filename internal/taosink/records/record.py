@@ -32,12 +32,13 @@ def encode_json(record: Record) -> bytes:
     return json.dumps(fields, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
-def decode(value: bytes, codec: Codec = "auto") -> Record:
+def decode(value: bytes, codec: Codec = "auto", *, unsigned: bool = False) -> Record:
     """One record from either form; RecordError says which rule it breaks first.
 
-    The rules of the table's name are not asked here: they depend on where the record is written.
+    The rules of the table's name are not asked here: they depend on where the record is written. `unsigned`: so
+    it is with integers beyond BIGINT, which pass.
     """
     fields = parse(value, codec)
     timestamp_ns = fields.timestamp_ns()
-    check_cells(fields)
+    check_cells(fields, range(len(fields.cols)) if unsigned else ())
     return Record(fields.device, timestamp_ns, fields.cols)

@@ -52,7 +52,7 @@ class RecordRoute:
         self._codec = codec
 
     def __call__(self, value: bytes) -> Row:
-        record = decode(value, self._codec)
+        record = decode(value, self._codec, unsigned=True)
         return Row(
             table=record.device,
             timestamp_ns=record.timestamp_ns,

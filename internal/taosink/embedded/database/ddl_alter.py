@@ -3,7 +3,7 @@
 from . import errors
 from .catalogue import MAX_NAME, Stable
 from .ddl_base import DdlStatement
-from .ddl_columns import checked_name, data_type
+from .ddl_columns import check_lengths, checked_name, data_type
 from .types import VARIABLE_LENGTH, Column, DataType
 
 
@@ -42,6 +42,7 @@ class AlterTable(DdlStatement):
                 or kind.length <= found.type.length
             ):
                 raise errors.TaosError(errors.INVALID_MODIFY, "The length can only be increased")
+            _check_room(shape, kind, tag=tag, instead_of=found)
             self._store.replace_column(shape, found, Column(found.name, kind, found.slot))
 
     def _shape(self, database: str | None, name: str, *, stable_only: bool) -> Stable:
@@ -66,6 +67,7 @@ class AlterTable(DdlStatement):
             raise errors.TaosError(errors.COLUMN_EXISTS, "Column already exists")
         if shape.tag(name) is not None:
             raise errors.TaosError(errors.TAG_EXISTS, "Tag already exists")
+        _check_room(shape, kind, tag=tag)
         self._store.add_column(shape, name, kind, tag=tag)
 
     def _drop(self, shape: Stable, column: Column, *, tag: bool) -> None:
@@ -91,3 +93,10 @@ class AlterTable(DdlStatement):
         if tag is None:
             raise errors.TaosError(errors.INVALID_TAG_NAME, f"Invalid tag name: {tag_name}")
         self._store.set_tag(table, tag, self._tag_value(table.shape, tag, token))
+
+
+def _check_room(shape: Stable, kind: DataType, *, tag: bool, instead_of: Column | None = None) -> None:
+    columns = [column.type for column in shape.columns if column is not instead_of]
+    tags = [column.type for column in shape.tags if column is not instead_of]
+    (tags if tag else columns).append(kind)
+    check_lengths(columns, tags)

@@ -1,11 +1,14 @@
 """Column lists and types as CREATE and ALTER write them."""
 
+from collections.abc import Iterable
+
 from . import errors
 from .catalogue import MAX_NAME
 from .reader import Reader
 from .types import INTEGERS, VARIABLE_LENGTH, DataType, fixed
 
 Columns = list[tuple[str, DataType]]
+MAX_ROW_BYTES, MAX_TAG_BYTES = 65_531, 16_384
 _LONGEST = {"VARCHAR": 65_517, "NCHAR": 16_379, "VARBINARY": 65_517, "GEOMETRY": 65_517}
 
 
@@ -24,6 +27,14 @@ def checked_name(name: str, limit: int) -> str:
     if not name or len(name.encode()) > limit:
         raise errors.TaosError(errors.INVALID_IDENTIFIER, f"Invalid identifier name: {name}")
     return name
+
+
+def check_lengths(columns: Iterable[DataType], tags: Iterable[DataType]) -> None:
+    """Whether a row and a subtable's tags have room for these."""
+    if sum(kind.stored_bytes for kind in columns) > MAX_ROW_BYTES:
+        raise errors.TaosError(errors.INVALID_ROW_LENGTH, "Row length exceeds max length")
+    if sum(kind.stored_bytes for kind in tags) > MAX_TAG_BYTES:
+        raise errors.TaosError(errors.INVALID_TAGS_LENGTH, "Tags length exceeds max length")
 
 
 def _column(reader: Reader) -> tuple[str, DataType]:

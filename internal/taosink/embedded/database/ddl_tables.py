@@ -3,7 +3,7 @@
 from . import errors
 from .catalogue import Database, NewTable, Stable
 from .ddl_base import DdlStatement
-from .ddl_columns import Columns, column_list
+from .ddl_columns import Columns, check_lengths, column_list
 from .ddl_options import table_options
 from .literals import Value
 from .tokens import Token
@@ -11,7 +11,6 @@ from .tokens import Token
 MAX_COLUMNS, MAX_TAGS = 4096, 128
 # SQLite's own limit of 2,000, less its keys: wider tables are not supported here.
 _SQLITE_COLUMNS = 1_990
-MAX_ROW_BYTES, MAX_TAG_BYTES = 65_531, 16_384
 
 
 class TableDdl(DdlStatement):
@@ -157,7 +156,4 @@ def _check_shape(columns: Columns, tags: Columns) -> None:
         raise errors.syntax(f"more than {_SQLITE_COLUMNS} columns")
     if len(tags) > MAX_TAGS:
         raise errors.TaosError(errors.INVALID_TAGS_NUM, "Invalid number of tag columns")
-    if sum(t.stored_bytes for _, t in columns) > MAX_ROW_BYTES:
-        raise errors.TaosError(errors.INVALID_ROW_LENGTH, "Row length exceeds max length")
-    if sum(t.stored_bytes for _, t in tags) > MAX_TAG_BYTES:
-        raise errors.TaosError(errors.INVALID_TAGS_LENGTH, "Tags length exceeds max length")
+    check_lengths((kind for _, kind in columns), (kind for _, kind in tags))
