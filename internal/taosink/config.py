@@ -142,10 +142,11 @@ def known_variables() -> frozenset[str]:
 
 
 @cache
-def known_names() -> frozenset[str]:
-    """Every setting's name of every process, the old ones included."""
-    found = {n for m in MODELS.values() for s in specs_of(m) for n in (s.name, *s.old_flags)}
-    return frozenset(found | {o.name for m in MODELS.values() for o in m.obsolete})
+def known_names() -> Mapping[str, bool]:
+    """Every setting's name of every process, the old ones included, and whether it is a map."""
+    specs = [spec for model in MODELS.values() for spec in specs_of(model)]
+    found = {name: spec.kind == "map" for spec in specs for name in (spec.name, *spec.old_flags)}
+    return found | {o.name: False for model in MODELS.values() for o in model.obsolete if o.name not in found}
 
 
 def _file_layer(model: type[Settings], config: str | None, environ: Mapping[str, str]) -> Layer:

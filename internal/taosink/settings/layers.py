@@ -9,7 +9,7 @@ from datetime import date, time
 from taosink.settings.problems import Problem
 from taosink.settings.spec import PREFIX, Obsolete, Spec, variable_of
 
-_KUBERNETES = re.compile(r"_SERVICE_|_PORT")
+_KUBERNETES = re.compile(r"_SERVICE_(HOST|PORT)(_|$)|_PORT(_\d+_(TCP|UDP|SCTP)(_|$)|$)")
 _TESTS = f"{PREFIX}TEST_"
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 
@@ -133,26 +133,28 @@ def from_file(
     path: str,
     specs: Sequence[Spec],
     obsolete: Sequence[Obsolete],
-    known: Iterable[str],
+    known: Mapping[str, bool],
 ) -> Layer:
     """A TOML document: `[a] b-c = ...`, `a.b-c = ...` and `"a.b-c" = ...` are the same setting.
 
-    `known` are the names of all processes, so that one file can serve several.
+    `known` are the names of all processes, so that one file can serve several, and whether it is a map: below
+    those alone other names may stand.
     """
     by_name = {name: spec for spec in specs for name in (spec.name, *spec.old_flags)}
     inert = {o.name: o for o in obsolete}
-    maps = {name for name, spec in by_name.items() if spec.kind == "map"}
-    foreign = set(known)
+    maps = {name for name, is_map in known.items() if is_map}
     layer = Layer()
     for name, value in _leaves(document, maps):
         origin = f"{name} in {path}"
-        spec = by_name.get(name)
+        above = next((m for m in maps if name.startswith(f"{m}.")), "")
+        spec = by_name.get(above or name)
         if spec is not None:
-            _add_value(layer, spec, value, origin, name in spec.old_flags)
+            written = {name.removeprefix(f"{above}."): value} if above else value
+            _add_value(layer, spec, written, origin, (above or name) in spec.old_flags)
         elif name in inert:
             layer.obsolete.append((inert[name], origin))
-        elif name not in foreign and not any(name.startswith(f"{f}.") for f in foreign):
-            advice = f"is no setting; the nearest is {nearest(name, foreign)}"
+        elif name not in known and not above:
+            advice = f"is no setting; the nearest is {nearest(name, known)}"
             layer.problems.append(Problem(name, advice, origin=path))
     return layer
 
