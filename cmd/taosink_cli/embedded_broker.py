@@ -4,6 +4,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import structlog
+
 from taosink.config import EmbeddedBrokerSettings
 from taosink_cli.main import Call, complain
 from taosink_cli.start import start
@@ -25,10 +27,16 @@ def main(arguments: Sequence[str], call: Call) -> int:
 
 
 def announce(address: str, file: Path | None) -> None:
-    """Writes the address to the file, which is there whole or not at all, and then prints it."""
+    """Writes the address to the file, which is there whole or not at all, and then prints it.
+
+    Where standard output was closed at the start, the log says it.
+    """
     if file is not None:
         half = file.with_name(f"{file.name}.new")
         half.write_text(f"{address}\n", encoding="utf-8")
         half.replace(file)
+    if sys.stdout is None:
+        structlog.get_logger().info("embedded.listening", address=address)
+        return
     sys.stdout.write(f"{address}\n")
     sys.stdout.flush()

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from taosink.config import ProducerSettings
@@ -23,7 +24,11 @@ def main(arguments: Sequence[str], call: Call) -> int:
 
 def producer_options(settings: ProducerSettings, *, now_ns: int | None = None) -> "ProducerOptions":
     """The simulator's own terms. `now_ns` is the first reading's time where `sim.start` gives none."""
-    from taosink.clients import kafka_properties  # noqa: PLC0415 -- it loads the Kafka client
+    from taosink.clients import (  # noqa: PLC0415 -- it loads the Kafka client
+        kafka_properties,
+        taos_address,
+        taos_driver,
+    )
     from taosink.simulator.fleet import FleetSettings  # noqa: PLC0415 -- wanted here alone
     from taosink.simulator.options import ProducerOptions  # noqa: PLC0415 -- the same
 
@@ -53,9 +58,8 @@ def producer_options(settings: ProducerSettings, *, now_ns: int | None = None) -
         partitions=output.partitions or None,
         wait_for_group=backlog.group or None,
         max_backlog_bytes=backlog.nbytes,
-        reset=settings.reset.reset,
-        taosuri=settings.reset.uri.get_secret_value(),
-        database=fleet.database,
+        reset=partial(taos_driver, settings.taos, fleet.database) if settings.reset.reset else None,
+        database=taos_address(settings.taos, fleet.database).database,
         supertable=fleet.supertable,
     )
 

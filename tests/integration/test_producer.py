@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
+from structlog.testing import capture_logs
 from support.kafka_broker import KafkaUnderTest
 from support.kafka_data import unique
 from support.letters import messages_of
@@ -106,7 +107,11 @@ def test_bad_properties_and_an_absent_broker_end_with_one_line(broker: MockClust
     """Exit code 1 before anything was produced."""
     assert run(broker.bootstrap, properties={"linger.mss": 1}) == (1, {})
     set_up(broker, False)
-    assert run(broker.bootstrap, connect_timeout=0.5) == (1, {})
+    with capture_logs() as logs:
+        assert run(broker.bootstrap, connect_timeout=0.5) == (1, {})
+    (refusal,) = logs
+    assert refusal["error"].startswith(f"no broker answered within 0.5 s at {broker.bootstrap}")
+    assert "kafka.brokers" in refusal["todo"]
 
 
 def test_records_without_an_acknowledgement_are_an_error(broker: MockCluster) -> None:

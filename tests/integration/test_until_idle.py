@@ -116,7 +116,9 @@ def test_a_missing_topic_is_not_the_end(real_kafka: KafkaUnderTest, url: str) ->
     topic = unique("later")
     with consumer(arguments(real_kafka, topic, url, kafka__group_protocol="classic")) as process:
         process.event("kafka.topic_missing")
-        time.sleep(2)
+        # Longer than the watch takes to be sure. That it did not happen has no event; that the process ended has.
+        until = time.monotonic() + 2
+        process.until(lambda: time.monotonic() > until or "consumer.idle" in process.events)
         assert "consumer.idle" not in process.events
         real_kafka.create_topic(topic, 1)
         produce(real_kafka.bootstrap, topic, records(5), partition=0)

@@ -1,5 +1,6 @@
 """The embedded broker and database as commands."""
 
+import json
 import os
 import signal
 import subprocess
@@ -47,6 +48,27 @@ def test_the_address_is_the_first_line_and_a_stop_is_clean(
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=30)
         assert process.returncode == 0, errors
+
+
+@pytest.mark.parametrize("command", [["broker"], ["database", "--listen", "127.0.0.1:0"]])
+def test_a_closed_standard_output_is_no_defect(command: list[str], tmp_path: Path) -> None:
+    """It serves, and the address is in the file and in the log."""
+    file = tmp_path / "address"
+    program = "import os, sys; os.close(1); os.execv(sys.executable, [sys.executable, '-m', *sys.argv[1:]])"
+    arguments = ["taosink_cli", "embedded", *command, "--listen-file", str(file)]
+    with subprocess.Popen(
+        [sys.executable, "-c", program, *arguments], stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stderr is not None
+            told = json.loads(process.stderr.readline())
+            assert told["event"] == "embedded.listening"
+            assert file.read_text(encoding="utf-8").strip() == told["address"]
+            process.send_signal(signal.SIGTERM)
+            _, errors = process.communicate(timeout=30)
+            assert (process.returncode, errors) == (0, "")
+        finally:
+            process.kill()
 
 
 def test_topics_are_made_with_their_partitions() -> None:

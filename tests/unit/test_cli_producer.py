@@ -2,7 +2,10 @@
 
 from datetime import UTC, datetime
 
+import pytest
+
 from taosink.config import ProducerSettings, load
+from taosink.settings.problems import SettingsError
 from taosink.simulator.options import ProducerOptions
 from taosink_cli.producer import producer_options
 
@@ -37,6 +40,23 @@ def test_times_keep_their_microseconds() -> None:
     start = datetime(2025, 1, 31, 8, 0, 0, 123457, tzinfo=UTC)
     found = options(("sim.start", start.isoformat())).fleet.start_ns
     assert found == 1_738_310_400_123_457_000
+
+
+def test_the_database_of_a_reset_is_known_at_the_start() -> None:
+    """The setting's own, else the address's; without either it is a wrong setting."""
+    assert options(("taosuri", "http://h:6041/db")).database == "db"
+    assert options(("taosuri", "http://h:6041/db"), ("sim.database", "other")).database == "other"
+    assert options(("taosuri", "http://h:6041")).database == ""
+    with pytest.raises(SettingsError, match="names no database"):
+        options(("taosuri", "http://h:6041"), ("reset", "true"))
+
+
+def test_a_reset_uses_all_that_is_said_of_the_database() -> None:
+    """A driver for it is made only where one is asked for, and no repr holds its password."""
+    found = options(("reset", "true"), ("taosuri", "http://h:6041/db"), ("taos.password", "hunter22"))
+    assert found.reset is not None
+    assert "hunter22" not in repr(found)
+    found.reset().close()
 
 
 def test_security_reaches_librdkafka() -> None:

@@ -91,6 +91,15 @@ def test_admin_calls_are_refused_at_once() -> None:
         assert time.monotonic() - begun < 1.0
 
 
+def test_a_topic_that_is_asked_for_by_name_is_made() -> None:
+    """The mock cluster has no switch for that: a misspelt topic is not noticed. Listing all makes none."""
+    with MockCluster({"test": 1}) as cluster:
+        admin = AdminClient({"bootstrap.servers": cluster.bootstrap, "log_level": 0})
+        assert set(admin.list_topics(timeout=20).topics) == {"test"}
+        assert len(admin.list_topics("tset", timeout=20).topics["tset"].partitions) == 4
+        assert set(admin.list_topics(timeout=20).topics) == {"test", "tset"}
+
+
 def test_it_keeps_five_mebibytes_of_a_partition() -> None:
     """The limit that producers have to respect: older records are gone, without a word."""
     with MockCluster({"test": 1}) as cluster:

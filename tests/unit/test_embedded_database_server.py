@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sqlite3
+import struct
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from structlog.testing import capture_logs
 
 from taosink.embedded.database.server import CannotServeError, DatabaseServer, running
 
@@ -140,6 +142,21 @@ def test_a_client_that_dies_in_mid_request_hurts_nobody(url: str, caplog: pytest
             dying.sendall(f"{head}Content-Length: 1000\r\n\r\ninsert into t values ({T},1)".encode())
         for _ in range(3):
             assert ask(connection, "select count(*) from t", "half")["data"] == [[0]]
+    assert not caplog.records
+
+
+def test_a_client_of_another_protocol_is_one_line(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A Kafka client on this port tries again for ever; the log says so once."""
+    metadata = struct.pack(">IHHIH", 10, 3, 1, 7, 0)
+    parts = urlsplit(url)
+    with capture_logs() as logs:
+        for _ in range(20):
+            with socket.create_connection((str(parts.hostname), parts.port or 0), timeout=10) as client:
+                client.sendall(metadata + b"\r\n\r\n")
+                while client.recv(4096):
+                    pass
+    assert get(url, "/-/ping")[0] == 200
+    assert [entry["event"] for entry in logs] == ["embedded.database.not_http"]
     assert not caplog.records
 
 

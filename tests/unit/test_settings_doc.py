@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from taosink.config import MODELS, ConsumerSettings
 from taosink.settings.help import REGENERATE, help_text, settings_document, settings_table
 from taosink.settings.spec import specs_of
@@ -31,6 +33,17 @@ def test_every_setting_stands_in_the_table_and_in_the_help() -> None:
         for variable in (spec.variable, *spec.old_env):
             assert f"`{variable}`" in table
             assert variable in text
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["a", "b"]])
+def test_the_generator_writes_no_file_named_like_a_flag(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says how it is called."""
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    assert capsys.readouterr().err.startswith("usage:")
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_generator_writes_the_file(tmp_path: Path) -> None:

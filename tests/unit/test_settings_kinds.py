@@ -125,6 +125,18 @@ def test_what_is_no_start_is_refused(text: str) -> None:
         kinds.parse_offset(text)
 
 
+def test_the_time_of_the_first_record() -> None:
+    """`now`, or a time with its zone; offsets and ends of a topic are nothing here, and not offered."""
+    start = datetime(2025, 1, 31, 8, tzinfo=UTC)
+    assert kinds.parse_start("2025-01-31T08:00:00Z") == kinds.parse_start(start) == start
+    assert kinds.parse_start("now") is kinds.parse_start("") is None
+    for text in ("notatime", "earliest", "17"):
+        with pytest.raises(ValueError, match=r"^is no time; write now or an RFC 3339 time such as 2025"):
+            kinds.parse_start(text)
+    with pytest.raises(ValueError, match="without a zone"):
+        kinds.parse_start("2025-01-31T08:00:00")
+
+
 @given(st.text(max_size=30))
 def test_no_text_makes_a_reader_fail_otherwise_than_by_value_error(text: str) -> None:
     """Whatever somebody writes ends as a value or as a ValueError."""
@@ -132,6 +144,7 @@ def test_no_text_makes_a_reader_fail_otherwise_than_by_value_error(text: str) ->
         kinds.parse_duration,
         kinds.parse_size,
         kinds.parse_offset,
+        kinds.parse_start,
         kinds.parse_topics,
         kinds.parse_properties,
     ):

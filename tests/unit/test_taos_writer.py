@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from support.taos_server_scripted import LAYOUT, LineEncoder, ScriptedDatabase, live_schema, script, value
 
 from taosbatch.encoding import Layout, Reason
-from taosink.taos.errors import ErrorClass, TaosError, known_codes
+from taosink.taos.errors import CLASS_OF, ErrorClass, TaosError
 from taosink.taos.known_tables import KnownTables
 from taosink.taos.schema import LiveSchema
 from taosink.taos.unknown_numbers import UnknownNumbers
@@ -53,7 +53,7 @@ def test_tables_of_a_refused_statement_are_not_learned() -> None:
     assert len(known) == 0
 
 
-@pytest.mark.parametrize("code", sorted(c for c, kind in known_codes().items() if kind in WAITED_ON))
+@pytest.mark.parametrize("code", sorted(c for c, kind in CLASS_OF.items() if kind in WAITED_ON))
 def test_states_of_the_server_hand_back_the_rows(code: int) -> None:
     """Every number of these classes ends with all rows waiting, unjudged, and the number as the cause."""
     database = ScriptedDatabase(faults=script([code]))

@@ -8,14 +8,14 @@ from support.taos_server_scripted import LineEncoder, ScriptedDatabase, live_sch
 
 from taosbatch.encoding import Layout
 from taosink.ports import Written
-from taosink.taos.errors import ErrorClass, known_codes
+from taosink.taos.errors import CLASS_OF, ErrorClass
 from taosink.taos.known_tables import KnownTables
 from taosink.taos.writer import SqlBatchWriter
 
-ANY = sorted(code for code in known_codes() if code < 0x1_0000)
+ANY = sorted(code for code in CLASS_OF if code < 0x1_0000)
 PASSING = sorted(
     code
-    for code, kind in known_codes().items()
+    for code, kind in CLASS_OF.items()
     if kind in {ErrorClass.UNAVAILABLE, ErrorClass.FULL, ErrorClass.REFRESH, ErrorClass.SCHEMA_GAP}
 )
 

@@ -26,8 +26,7 @@ class StoredRows:
         except RowError:
             return False
         time_column = quoted(self.readings.shapes[reading.shape].time_column)
-        # The table is quoted by the decoder, the time is an integer.
-        sql = f"SELECT {time_column} FROM {reading.table} WHERE {time_column} = {reading.at}"  # noqa: S608
+        sql = f"SELECT {time_column} FROM {reading.table} WHERE {time_column} = {reading.at}"  # noqa: S608  # names are quoted, the time is an integer
         try:
             return bool(self.driver.query(sql).rows)
         except TaosError as error:

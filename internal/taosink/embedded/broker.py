@@ -21,6 +21,7 @@ def serve(topics: Mapping[str, int], *, on_ready: Callable[[str], None], lifelin
     `lifeline` is a file descriptor (a pipe as standard input) that the starter holds open: its end ends the
     broker too, so that none is left behind by a starter that was killed.
     It keeps at most 5 MiB per partition and silently drops older data: a producer must bound its backlog.
+    It makes a topic that a producer, or whoever asks by name, misspells, with 4 partitions: there is no switch.
     Raises BrokerLibraryMissingError or BrokerFailedError.
     """
     # Signals are caught before the address is given away: one that comes right after it must find the loop.

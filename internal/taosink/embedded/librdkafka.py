@@ -77,6 +77,7 @@ class MockCluster:
 
     It keeps at most 5 MiB of encoded data per partition and silently drops what is older, forgets everything
     when it ends, has neither TLS nor SASL, and answers no admin call beyond metadata and group offsets.
+    A topic that a producer asks for is made where it is missing (4 partitions); no call switches that off.
     """
 
     def __init__(self, topics: Mapping[str, int], *, library: ctypes.CDLL | None = None) -> None:

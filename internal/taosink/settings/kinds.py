@@ -219,7 +219,10 @@ def parse_start(value: object) -> object:
     """A time, or None for now."""
     if value is None or value in {"", "now"}:
         return None
-    found = parse_offset(value)
-    if not isinstance(found, datetime):
-        raise ValueError("is no time; write now or a time such as 2025-01-31T08:00:00Z")
-    return found
+    if isinstance(value, datetime):
+        return _aware(value)
+    try:
+        when = datetime.fromisoformat(str(value).strip())
+    except ValueError:
+        raise ValueError("is no time; write now or an RFC 3339 time such as 2025-01-31T08:00:00Z") from None
+    return _aware(when)

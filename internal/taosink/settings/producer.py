@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from taosink.settings.connection import OBSOLETE_KAFKA, CommandSettings, KafkaSettings, Uri
+from taosink.settings.connection import OBSOLETE_KAFKA, CommandSettings, KafkaSettings, TaosSettings
 from taosink.settings.kinds import (
     Count,
     CountOrZero,
@@ -117,14 +117,10 @@ class ResetSettings(Group):
     heading: ClassVar[str] = "Starting anew"
 
     reset: Flag = setting(
-        "reset", False, "DROPS the supertable with all its data, and creates it again.", kind="bool"
-    )
-    uri: Uri = setting(
-        "taosuri",
-        "root:taosdata/tcp(tdengine:6030)/test",
-        "Address of TDengine; used by --reset alone.",
-        secret=True,
-        old_env=["TAOSURI"],
+        "reset",
+        False,
+        "DROPS the supertable with all its data, and creates it again. Nothing else here uses TDengine.",
+        kind="bool",
     )
 
 
@@ -138,3 +134,4 @@ class ProducerSettings(CommandSettings):
     fleet: FleetGroup = FleetGroup()
     backlog: BacklogSettings = BacklogSettings()
     reset: ResetSettings = ResetSettings()
+    taos: TaosSettings = TaosSettings()

@@ -15,15 +15,15 @@ import structlog
 
 from taosink.kafka.group_offsets import GroupOffsets
 from taosink.kafka.publish import Publisher, PublishError
-from taosink.kafka.topics import TopicError, admin_client, ensure_topic
+from taosink.kafka.topics import BrokerUnreachableError, TopicError, admin_client, ensure_topic
+from taosink.ports import Driver
 from taosink.records.record import Record, encode_json, encode_msgpack
 from taosink.simulator.backlog import Backlog
 from taosink.simulator.fleet import Fleet
 from taosink.simulator.options import ProducerOptions, Summary
 from taosink.simulator.production import Production
 from taosink.simulator.progress import Shown, shown
-from taosink.simulator.reset import reset_supertable
-from taosink.taos.errors import TaosError
+from taosink.simulator.reset import ResetError, reset_supertable
 
 log = structlog.get_logger(__name__)
 
@@ -52,23 +52,37 @@ def run_producer(
     with ExitStack() as stack:
         stops = stack.enter_context(stop_signals()) if stop is None else Stop(stop, threading.Event())
         try:
-            fleet = prepare(options)
+            fleet = Fleet(options.fleet)
             partitions = find_partitions(options)
             publisher = Publisher(
                 options.kafka_properties(), on_error=log_client_error, name="taosink-producer"
             )
-        except (TopicError, PublishError, TaosError, ValueError) as error:
-            log.error("producer.not_started", error=str(error), meaning="nothing was produced")
+            stack.callback(publisher.close, 0.0)
+            # Last, since it cannot be taken back: a run that cannot start must not have dropped anything.
+            if options.reset is not None and not stops.asked.is_set():
+                reset(options, fleet, options.reset())
+        except (TopicError, PublishError, ResetError, ValueError) as error:
+            log.error("producer.not_started", **why(error, options), meaning="nothing was produced")
             return EXIT_NOT_STARTED
         return produce(options, fleet, partitions, publisher, stop=stops, out=out or sys.stdout)
 
 
-def prepare(options: ProducerOptions) -> Fleet:
-    fleet = Fleet(options.fleet)
-    if options.reset:
-        reset_supertable(fleet, options.taosuri, database=options.database, supertable=options.supertable)
-        log.warning("producer.supertable_reset", supertable=options.supertable, meaning="its data are gone")
-    return fleet
+def why(error: Exception, options: ProducerOptions) -> dict[str, str]:
+    if not isinstance(error, BrokerUnreachableError):
+        return {"error": str(error)}
+    return {
+        "error": f"no broker answered within {options.connect_timeout:g} s at {options.brokers} ({error.reason})",
+        "todo": "check kafka.brokers, that a broker listens there, and kafka.tls and kafka.sasl-enable",
+    }
+
+
+def reset(options: ProducerOptions, fleet: Fleet, driver: Driver) -> None:
+    """Blocks for the database, and closes the driver; raises ResetError or ValueError."""
+    try:
+        reset_supertable(fleet, driver, database=options.database, supertable=options.supertable)
+    finally:
+        driver.close()
+    log.warning("producer.supertable_reset", supertable=options.supertable, meaning="its data are gone")
 
 
 def find_partitions(options: ProducerOptions) -> int:

@@ -1,9 +1,10 @@
 """What a run of the producer is asked to do, and the account that it gives."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from taosink.ports import Driver
 from taosink.simulator.fleet import FleetSettings
 
 
@@ -13,7 +14,7 @@ class ProducerOptions:
 
     `partitions` None: the topic's. `rate`: records a second; None: as fast as it goes. `duration`: seconds.
     With `wait_for_group`, the producer is never more than `max_backlog_bytes` of a partition ahead of what
-    that group has committed. `reset` DROPS the supertable at `taosuri`.
+    that group has committed. With `reset`, `supertable` in `database` is DROPPED by the driver that it makes.
     """
 
     brokers: str
@@ -26,8 +27,7 @@ class ProducerOptions:
     partitions: int | None = None
     wait_for_group: str | None = None
     max_backlog_bytes: int = 2 << 20
-    reset: bool = False
-    taosuri: str = field(default="", repr=False)
+    reset: Callable[[], Driver] | None = field(default=None, repr=False)
     database: str = ""
     supertable: str = "stb"
     stop_deadline: float = 25.0

@@ -3,12 +3,24 @@
 from collections.abc import Sequence
 
 from taosbatch.encoding import Stable
+from taosink.ports import Driver
 from taosink.records.model import TAG, TIME_COLUMN, column
 from taosink.simulator.fleet import Fleet
 from taosink.taos.ddl import create_stable, qualified
+from taosink.taos.errors import ErrorClass, Local, TaosError
 
 TAG_TYPE = "VARCHAR(192)"
 """As long as a subtable's name may be, and the device is that name."""
+
+_UNANSWERED = (Local.TIMEOUT, Local.BROKEN)
+
+
+class ResetError(Exception):
+    """The supertable was not made anew. `dropped` None: the answer to the DROP was lost, so nobody knows."""
+
+    def __init__(self, text: str, *, dropped: bool | None) -> None:
+        super().__init__(text)
+        self.dropped = dropped
 
 
 def reset_statements(fleet: Fleet, database: str, supertable: str) -> Sequence[str]:
@@ -18,18 +30,36 @@ def reset_statements(fleet: Fleet, database: str, supertable: str) -> Sequence[s
     return (f"DROP STABLE IF EXISTS {qualified(database, supertable)}", create_stable(stable))
 
 
-def reset_supertable(fleet: Fleet, uri: str, *, database: str, supertable: str) -> None:
-    """Blocks for the database. `database` may be empty where the address names one.
+def reset_supertable(fleet: Fleet, driver: Driver, *, database: str, supertable: str) -> None:
+    """Blocks for the database; the driver is the caller's to close.
 
-    Raises `taosink.taos.errors.TaosError`, or ValueError for an impossible name or address.
+    Raises ResetError, or ValueError for an impossible name.
     """
-    from taosink.taos.address import parse  # noqa: PLC0415 - a producer without --reset needs no driver
-    from taosink.taos.drivers import connect  # noqa: PLC0415 - the same
-
-    address = parse(uri)
-    driver = connect(address)
+    drop, create = reset_statements(fleet, database, supertable)
     try:
-        for statement in reset_statements(fleet, database or address.database, supertable):
-            driver.execute(statement)
-    finally:
-        driver.close()
+        driver.execute(drop)
+    except TaosError as error:
+        raise not_dropped(error, database, supertable) from error
+    try:
+        driver.execute(create)
+    except TaosError as error:
+        text = (
+            f"supertable {supertable!r} was dropped, with its data, and not created again: {error.answer}; "
+            "run with --reset again"
+        )
+        raise ResetError(text, dropped=True) from error
+
+
+def not_dropped(error: TaosError, database: str, supertable: str) -> ResetError:
+    if error.kind is ErrorClass.SCHEMA_GAP:
+        # DROP ... IF EXISTS asks for no table: what is missing is the database.
+        place = f" at {error.server}" if error.server else ""
+        text = (
+            f"there is no database {database!r}{place}, and --reset makes supertables alone; create it "
+            f"(CREATE DATABASE `{database}`), or name another by taosuri or sim.database"
+        )
+        return ResetError(text, dropped=False)
+    if error.code in _UNANSWERED:
+        text = f"supertable {supertable!r} may or may not have been dropped: {error.answer}; run with --reset again"
+        return ResetError(text, dropped=None)
+    return ResetError(f"supertable {supertable!r} was not dropped: {error.answer}", dropped=False)

@@ -1,6 +1,7 @@
 """What a TDengine error number means for the rows that were being written. One table; drivers only report."""
 
 import threading
+from collections.abc import Mapping
 from enum import IntEnum, StrEnum
 
 import structlog
@@ -98,7 +99,8 @@ _CODES: dict[ErrorClass, tuple[int, ...]] = {
     ErrorClass.UNKNOWN: (Local.ANSWER_SIZE,),
 }
 
-_CLASS_OF = {code: kind for kind, codes in _CODES.items() for code in codes}
+CLASS_OF: Mapping[int, ErrorClass] = {code: kind for kind, codes in _CODES.items() for code in codes}
+"""Every number with a class of its own."""
 
 _MEANS = {
     ErrorClass.UNAVAILABLE: "nothing is lost, writing goes on when TDengine answers again",
@@ -121,12 +123,7 @@ def normal(code: int) -> int:
 
 def classify(code: int) -> ErrorClass:
     """The class of a number, in any form that a driver reports it in; UNKNOWN for one that is not listed."""
-    return _CLASS_OF.get(normal(code), ErrorClass.UNKNOWN)
-
-
-def known_codes() -> dict[int, ErrorClass]:
-    """Every number with a class of its own (a copy)."""
-    return dict(_CLASS_OF)
+    return CLASS_OF.get(normal(code), ErrorClass.UNKNOWN)
 
 
 class TaosError(Exception):
@@ -139,11 +136,16 @@ class TaosError(Exception):
         self.server = server
         self.kind = classify(code) if kind is None else kind
 
-    def __str__(self) -> str:
+    @property
+    def answer(self) -> str:
+        """What happened, without what it means for rows that wait: for a caller that has none."""
         place = f" at {self.server}" if self.server else ""
         # A number of this side is nobody's answer, and tells an operator nothing.
         said = f"TDengine answered 0x{self.code:04X}{place}" if self.code <= 0xFFFF else f"TDengine{place}"
-        return f"{said}: {self.message} ({_MEANS[self.kind]})"
+        return f"{said}: {self.message}"
+
+    def __str__(self) -> str:
+        return f"{self.answer} ({_MEANS[self.kind]})"
 
     def __repr__(self) -> str:
         return f"TaosError(0x{self.code:04X}, {self.message!r}, {self.kind.value}, {self.server!r})"

@@ -26,6 +26,7 @@ from starlette.routing import Route
 from . import protocol
 from .engine import Engine
 from .errors import TaosError
+from .strangers import few_warnings
 
 log = structlog.get_logger()
 
@@ -74,7 +75,8 @@ class DatabaseServer:
     def run(self, on_ready: Callable[[str], None]) -> None:
         """Serves until `stop`, SIGTERM or SIGINT; calls `on_ready` with the URL once requests are taken."""
         try:
-            asyncio.run(self._serve(on_ready))
+            with few_warnings():
+                asyncio.run(self._serve(on_ready))
         finally:
             self._worker.shutdown()
             self._engine.close()
