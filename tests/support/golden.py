@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 import urllib3
 
 HERE = Path(__file__).resolve().parents[1] / "contract" / "golden"
-BESIDE_CHECKOUT = Path(__file__).resolve().parents[3] / "shared" / "golden"
 REST, FORMS = "rest-transcripts.jsonl", "statement-forms.jsonl"
 _BIG_BYTES = {"BIG_OK": 1_048_576, "BIG_OVER": 1_048_577}
 
@@ -48,11 +47,8 @@ class Mismatch:
 
 
 def folder() -> Path:
-    """TAOSINK_GOLDEN, else the shared folder beside the checkout, else the copy in this tree."""
-    given = os.environ.get("TAOSINK_GOLDEN")
-    if given:
-        return Path(given)
-    return BESIDE_CHECKOUT if (BESIDE_CHECKOUT / REST).is_file() else HERE
+    """TAOSINK_TEST_GOLDEN, else the copy in this tree."""
+    return Path(os.environ.get("TAOSINK_TEST_GOLDEN") or HERE)
 
 
 def scenarios(path: Path) -> Iterator[Scenario]:
