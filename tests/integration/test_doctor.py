@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -202,12 +203,14 @@ def test_a_database_that_hangs_ends_in_time(kafka: KafkaUnderTest, run: Runner, 
     assert "takes connections and speaks no HTTP" in found["database address"]["detail"]
 
 
-def test_settings_that_no_consumer_starts_with(run: Runner, url: str) -> None:
+def test_settings_that_no_consumer_starts_with(run: Runner, url: str, tmp_path: Path) -> None:
     """The code of a wrong configuration, and nothing else is checked."""
-    found = run("--topic", "^sensor", "--kafka.group", "g", "--taosuri", f"{url}/db")
+    authorities = tmp_path / "ca.pem"
+    authorities.write_text("no certificate")
+    found = run("--kafka.tls", "--kafka.tls-ca", str(authorities), "--taosuri", f"{url}/db")
     assert run.code == 1
     assert list(found) == ["settings"]
-    assert "matches the dead-letter topic" in found["settings"]["detail"]
+    assert "ssl.ca.location" in found["settings"]["detail"]
 
 
 def test_the_embedded_broker(run: Runner, url: str) -> None:
