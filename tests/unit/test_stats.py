@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from taosbatch.offsets import Lane
 from taosink.observe.counters import Counters
 from taosink.observe.stats import Gauges, Stats
@@ -37,3 +39,15 @@ def test_storing_and_waiting_count_as_movement() -> None:
     assert stats.line(counters.snapshot(), GAUGES) is not None
     counters.dead_lettered()
     assert stats.line(counters.snapshot(), GAUGES) is not None
+
+
+def test_a_lag_that_shrinks_is_said_although_nothing_else_moved() -> None:
+    """The commits come behind the rows: the last line of a drained topic shows no lag."""
+    stats, counters = Stats(), Counters()
+    counters.consumed(Lane("t", 0), 1)
+    stats.line(counters.snapshot(), GAUGES)
+    drained = replace(GAUGES, lag=0)
+    line = stats.line(counters.snapshot(), drained)
+    assert line is not None
+    assert (line["lag"], line["last_second"]) == (0, 0)
+    assert stats.line(counters.snapshot(), drained) is None

@@ -16,24 +16,23 @@ class Gauges:
     assigned: int
 
 
+def moves(counts: Counts) -> tuple[int, ...]:
+    return counts.consumed, counts.stored, counts.dead_lettered, counts.waits
+
+
 class Stats:
     """Turns snapshots into the fields of `consumer.stats`. One thread calls it."""
 
     def __init__(self) -> None:
         self._last: Counts | None = None
+        self._lag: int | None = None
 
     def line(self, counts: Counts, gauges: Gauges) -> dict[str, Any] | None:
         """The fields of the next line, or None when nothing moved since the last one."""
         last, self._last = self._last, counts
-        if last is None:
-            if not counts.consumed:
-                return None
-        elif (counts.consumed, counts.stored, counts.dead_lettered, counts.waits) == (
-            last.consumed,
-            last.stored,
-            last.dead_lettered,
-            last.waits,
-        ):
+        lag, self._lag = self._lag, gauges.lag
+        # The lag follows the commits: without it the last line of a drained topic would show one for ever.
+        if not counts.consumed or (last is not None and moves(last) == moves(counts) and lag == gauges.lag):
             return None
         return {
             "total": counts.consumed,
