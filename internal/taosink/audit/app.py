@@ -14,7 +14,8 @@ from taosink.clients import kafka_properties, taos_address, taos_driver
 from taosink.kafka.topics import TopicError
 from taosink.ports import Driver
 from taosink.records.routes import RouteError, load_route
-from taosink.settings.audit import AuditSettings, RowSettings
+from taosink.settings.audit import AuditSettings
+from taosink.settings.rows import RowSettings
 from taosink.taos.catalogue import read_database
 from taosink.taos.errors import TaosError
 from taosink.tools import FAULT, FINE, fail, progress, terminal

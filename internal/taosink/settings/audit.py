@@ -1,13 +1,14 @@
 """The settings of `taosink audit`, and what it has in common with `taosink dlq`."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator
 
 from taosink.audit.bounds import Bound, parse_bound
 from taosink.settings.connection import OBSOLETE_KAFKA, CommandSettings, KafkaSettings, TaosSettings
 from taosink.settings.kinds import CountOrZero, Flag, OptionalPath, Seconds, parse_topics
-from taosink.settings.names import check_name, check_route, check_topic_or_empty
+from taosink.settings.names import check_topic_or_empty
+from taosink.settings.rows import RowSettings
 from taosink.settings.spec import Group, Obsolete, setting
 
 
@@ -47,31 +48,6 @@ class OriginSettings(Group):
     def dead_letters(self) -> str:
         """The dead-letter topic's name, given or not."""
         return self.letters or f"{self.topic}.dlq"
-
-
-class RowSettings(Group):
-    """What a record becomes in the database: to be given as the consumers have it."""
-
-    heading: ClassVar[str] = "Records and tables (as the consumers have them)"
-
-    codec: Literal["auto", "msgpack", "json"] = setting(
-        "codec", "auto", "How records are encoded; auto tells by the first byte."
-    )
-    route: Annotated[str, AfterValidator(check_route)] = setting(
-        "route",
-        "",
-        "module:attribute of your own mapping from message to table, tags and columns.",
-        shown="the device mapping",
-    )
-    database: Annotated[str, AfterValidator(lambda text: check_name(text, 64))] = setting(
-        "taos.database", "", "Database that is written to.", shown="the address's"
-    )
-    supertable: Annotated[str, AfterValidator(lambda text: check_name(text, 192))] = setting(
-        "taos.supertable", "stb", "Supertable of the subtables.", min_length=1
-    )
-    names_case: Literal["exact", "lower"] = setting(
-        "names.case", "exact", "Names as devices write them, or folded to lower case."
-    )
 
 
 class RangeSettings(Group):

@@ -17,7 +17,8 @@ from taosink.settings.kinds import (
     Size,
     Topics,
 )
-from taosink.settings.names import check_name, check_options, check_route, check_topic_or_empty
+from taosink.settings.names import check_options, check_topic_or_empty
+from taosink.settings.rows import RowSettings
 from taosink.settings.spec import Group, Obsolete, setting
 
 
@@ -137,31 +138,11 @@ class QueueSettings(Group):
     )
 
 
-class TableSettings(Group):
-    """What a record becomes in the database."""
+class TableSettings(RowSettings):
+    """What a record becomes in the database, and what may be done for it there."""
 
     heading: ClassVar[str] = "Records and tables"
 
-    codec: Literal["auto", "msgpack", "json"] = setting(
-        "codec", "auto", "How records are encoded; auto tells by the first byte."
-    )
-    route: Annotated[str, AfterValidator(check_route)] = setting(
-        "route",
-        "",
-        "module:attribute of your own mapping from message to table, tags and columns.",
-        shown="the device mapping",
-    )
-    database: Annotated[str, AfterValidator(lambda text: check_name(text, 64))] = setting(
-        "taos.database", "", "Database that is written to.", shown="the address's"
-    )
-    supertable: Annotated[str, AfterValidator(lambda text: check_name(text, 192))] = setting(
-        "taos.supertable", "stb", "Supertable that subtables are made under.", min_length=1
-    )
-    names_case: Literal["exact", "lower"] = setting(
-        "names.case",
-        "exact",
-        "Names as devices write them, or folded as releases before taosink stored them.",
-    )
     create: Flag = setting(
         "schema.create", False, "Create the database and the supertable where they are missing.", kind="bool"
     )

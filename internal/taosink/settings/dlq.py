@@ -10,9 +10,10 @@ from pydantic import BeforeValidator
 
 from taosbatch.encoding import Reason
 from taosink.audit.bounds import Bound, parse_bound
-from taosink.settings.audit import OriginSettings, RowSettings
+from taosink.settings.audit import OriginSettings
 from taosink.settings.connection import OBSOLETE_KAFKA, CommandSettings, KafkaSettings, TaosSettings
 from taosink.settings.kinds import Count, CountOrZero, Flag, parse_duration, parse_list, parse_offset
+from taosink.settings.rows import RowSettings
 from taosink.settings.spec import Group, Obsolete, setting
 
 CLASSES = ("undecodable", "unstorable", "database")
