@@ -13,6 +13,7 @@ from taosink.kafka.assignment import Assignment
 from taosink.kafka.chunks import PollSize, lanes_of
 from taosink.kafka.client import admin_properties, consumer_properties, is_cooperative
 from taosink.kafka.client_log import ClientLog
+from taosink.kafka.closing import close_within, keep
 from taosink.kafka.commit import Committer
 from taosink.kafka.errors import is_out_of_range, refuses_consumer_protocol
 from taosink.kafka.health import Health
@@ -31,9 +32,9 @@ POLL = 0.05
 POLL_OVERFLOW = 0.01
 RETRY_START = 1.0
 PRESSURE_EVERY = 0.1
-_KEPT: list[Consumer] = []
-"""Handles whose close would block: dropping the last reference to one closes it too, and would block as
-well."""
+LONGEST_CLOSE = 3.0
+"""Seconds for leaving the group: in a rejoin with a broker that comes back, close() was seen to hold a stop until
+its deadline."""
 
 
 class ProtocolRefusedError(Exception):
@@ -288,10 +289,9 @@ class Session:
         lanes = self.assignment.lanes
         try:
             if self.committer.outstanding and (self.health.brokers_down or self.committer.unanswered):
-                _KEPT.append(self.consumer)
+                keep(self.consumer)
                 return False
-            self.consumer.close()
-            return True
+            return close_within(self.consumer, self.consumer.close, LONGEST_CLOSE)
         except (KafkaException, RuntimeError) as error:
             log.warning("kafka.close_failed", detail=str(error))
             return False
