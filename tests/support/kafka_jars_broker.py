@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -61,6 +62,7 @@ PROPERTIES = {
     "broker.session.timeout.ms": "1500",
     "broker.heartbeat.interval.ms": "300",
     "log.cleaner.dedupe.buffer.size": "16777216",
+    "log.cleaner.backoff.ms": "300",
 }
 
 
@@ -105,13 +107,20 @@ def copy_dependencies(lib: Path) -> None:
 
 
 class JarKafka(AdminTopics):
-    """`properties` are added to (or replace) the broker's; the SASL listener knows one user, by PLAIN."""
+    """`properties` are added to (or replace) the broker's, `listeners` are names and addresses of more of them;
+    the SASL listener knows one user, by PLAIN."""
 
     kind: Kind = "jars"
     real = True
     controllable = True
 
-    def __init__(self, work: Path, properties: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        work: Path,
+        properties: dict[str, str] | None = None,
+        *,
+        listeners: Mapping[str, str] | None = None,
+    ) -> None:
         for tool in ("java", "mvn"):
             if not shutil.which(tool):
                 raise KafkaMissingError(f"{tool} is not on PATH")
@@ -123,11 +132,12 @@ class JarKafka(AdminTopics):
         self.sasl_bootstrap = f"127.0.0.1:{sasl}"
         self.description = f"Apache Kafka {version()} (Maven jars) at {self.bootstrap}"
         work.mkdir(parents=True)
-        listeners = f"PLAINTEXT://{self.bootstrap},SASLPLAIN://{self.sasl_bootstrap}"
+        served = {"PLAINTEXT": self.bootstrap, "SASLPLAIN": self.sasl_bootstrap, **(listeners or {})}
+        public = ",".join(f"{name}://{address}" for name, address in served.items())
         settings = PROPERTIES | {
             "controller.quorum.voters": f"1@127.0.0.1:{controller}",
-            "listeners": f"{listeners},CONTROLLER://127.0.0.1:{controller}",
-            "advertised.listeners": listeners,
+            "listeners": f"{public},CONTROLLER://127.0.0.1:{controller}",
+            "advertised.listeners": public,
             "log.dirs": str(work / "data"),
         }
         settings |= properties or {}

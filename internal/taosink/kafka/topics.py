@@ -1,5 +1,6 @@
 """Topics as the product needs them: how many partitions one has, and creating one that is missing."""
 
+import time
 from collections.abc import Mapping
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
@@ -8,7 +9,11 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic  # type: ignore[attr-defined] # re-exported there
 
+from taosink.kafka.errors import fault_of
+
 METADATA_TIMEOUT_S = 10.0
+FIRST_LOOK_S = 1.0
+"""Seconds after which it is first looked why nobody has answered; then after twice as many, and so on."""
 NEVER_FOR_ADMIN = ("group.", "auto.", "enable.", "queued.", "fetch.", "session.", "max.poll.", "partition.")
 
 NOT_ALLOWED = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED)
@@ -37,12 +42,37 @@ class Topic:
     created: bool = False
 
 
-def admin_client(properties: Mapping[str, Any]) -> AdminClient:
+class Admin(AdminClient):
+    """Keeps what the client has to say about its connections: a call that fails tells only that nobody answered,
+    whether the login was refused or the cable is out."""
+
+    def __init__(self, properties: Mapping[str, Any]) -> None:
+        self._complaint: KafkaError | None = None
+        settings: dict[str, Any] = {"log_level": 2, **properties, "error_cb": self._heard}
+        super().__init__(settings)
+
+    def _heard(self, error: KafkaError) -> None:
+        # The telling one is often not the last: "all brokers down" comes behind a refused login.
+        if error.code() != KafkaError._ALL_BROKERS_DOWN or self._complaint is None:
+            self._complaint = error
+
+    def why(self, error: "BrokerUnreachableError") -> "BrokerUnreachableError":
+        """The same with the client's own words, where it has any; they are heard in a poll alone."""
+        self.poll(0)
+        said = self._complaint
+        if said is None:
+            return error
+        fault = fault_of(said)
+        reason = str(fault) if fault else said.str()
+        return BrokerUnreachableError(error.topic, said.code(), said.name(), reason)
+
+
+def admin_client(properties: Mapping[str, Any]) -> Admin:
     """A client for the calls below; it connects by itself. Properties of consumers are left out, since
     librdkafka prints a warning for each of them. Thread-safe. Raises TopicError for properties it refuses."""
     common = {name: value for name, value in properties.items() if not name.startswith(NEVER_FOR_ADMIN)}
     try:
-        return AdminClient({"log_level": 2, **common})
+        return Admin(common)
     except KafkaException as error:
         raise failure("*", error) from error
 
@@ -50,13 +80,32 @@ def admin_client(properties: Mapping[str, Any]) -> AdminClient:
 def all_topics(admin: AdminClient, *, timeout: float = METADATA_TIMEOUT_S) -> dict[str, Topic]:
     """Every topic that this client may see. Blocks up to `timeout` seconds; raises BrokerUnreachableError.
 
-    One topic by name is never asked for: a broker with automatic creation would make it.
+    One topic by name is never asked for: a broker with automatic creation would make it. A login or certificate
+    that is refused is not waited for.
     """
-    try:
-        metadata = admin.list_topics(timeout=timeout)
-    except KafkaException as error:
-        raise failure("*", error) from error
-    return {name: Topic(name, len(found.partitions)) for name, found in metadata.topics.items()}
+    deadline, patience = time.monotonic() + timeout, FIRST_LOOK_S
+    while True:
+        left = deadline - time.monotonic()
+        try:
+            metadata = admin.list_topics(timeout=max(0.05, min(patience, left)))
+            return {name: Topic(name, len(found.partitions)) for name, found in metadata.topics.items()}
+        except KafkaException as error:
+            reason = _reason(admin, error)
+            if left <= patience or not isinstance(reason, BrokerUnreachableError) or _refused(reason):
+                raise reason from error
+        patience *= 2
+
+
+def _reason(admin: AdminClient, error: KafkaException) -> TopicError:
+    found = failure("*", error)
+    if isinstance(admin, Admin) and isinstance(found, BrokerUnreachableError):
+        return admin.why(found)
+    return found
+
+
+def _refused(error: TopicError) -> bool:
+    fault = fault_of(KafkaError(error.code))
+    return fault is not None and fault.kind in ("authentication", "tls")
 
 
 def partition_count(admin: AdminClient, topic: str, *, timeout: float = METADATA_TIMEOUT_S) -> int | None:
