@@ -14,6 +14,7 @@ from taosbatch.batch_queue import BatchQueue
 from taosbatch.offsets import Lane, OffsetTracker
 from taosbatch.worker_pool import WorkerPool
 from taosink import wiring
+from taosink.allocator import return_large_blocks
 from taosink.budget import divide
 from taosink.clients import kafka_properties, taos_address, taos_driver
 from taosink.config import ConsumerSettings
@@ -47,6 +48,7 @@ def run_consumer(settings: ConsumerSettings) -> int:
 
     Where a thread is stuck in a call that does not return, the process ends here instead of returning.
     """
+    return_large_blocks()
     stop = Signals()
     with stop:
         try:
