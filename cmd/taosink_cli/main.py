@@ -7,19 +7,25 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from taosink import early_stop
+
 DONE, USAGE, DEFECT, INTERRUPTED = 0, 2, 5, 130
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """`module` holds `main(arguments, call) -> exit code`; it is imported when the command is called."""
+    """`module` holds `main(arguments, call) -> exit code`; it is imported when the command is called.
+
+    `drains`: it answers SIGTERM and SIGINT by an orderly stop, and so they are kept for it while it is imported.
+    """
 
     module: str
     about: str
+    drains: bool = False
 
 
 COMMANDS: Mapping[str, Command] = {
-    "consumer": Command("consumer", "reads records from Kafka and stores them in TDengine"),
+    "consumer": Command("consumer", "reads records from Kafka and stores them in TDengine", drains=True),
     "producer": Command("producer", "plays a fleet of devices and produces their records"),
     "doctor": Command("doctor", "checks everything that a consumer needs, before it runs"),
     "offsets show": Command("offsets", "shows where a group stands in each partition"),
@@ -75,6 +81,8 @@ def _run(arguments: Sequence[str], *, own_process: bool) -> int:
         name = " ".join(arguments[:words])
         if name in COMMANDS:
             call = Call(name, COMMANDS[name].about, own_process)
+            if own_process and COMMANDS[name].drains:
+                early_stop.hold()
             module = importlib.import_module(f"taosink_cli.{COMMANDS[name].module}")
             return int(module.main(arguments[words:], call))
     return _refuse_unknown(arguments)

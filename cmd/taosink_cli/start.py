@@ -8,6 +8,7 @@ from typing import NoReturn, TypeVar
 
 import structlog
 
+from taosink import early_stop
 from taosink.config import CommandSettings, Loaded, load
 from taosink.observe import logs
 from taosink.settings.flags import Flags, parse_flags
@@ -73,11 +74,12 @@ def _hide(model: type[CommandSettings], flags: Flags, call: Call) -> list[str]:
     """Starts the process anew where its command line holds secrets; returns the flags that stay visible."""
     names = {f: s.name for s in specs_of(model) if s.secret or s.kind == "map" for f in s.flags}
     secrets = [(n, v) for n, v in flags.pairs if n in names and secret_texts(names[n], v)]
-    if secrets and call.own_process:
+    if secrets and call.own_process and early_stop.block():
         rest = [p for p in flags.pairs if p not in secrets]
         # Where it fails, the log says so: the flags are returned as visible ones.
         with suppress(HandOverError):
             hand_over(call.command.split(), rest, secrets)
+        early_stop.unblock()
     return [n for n, _ in secrets]
 
 

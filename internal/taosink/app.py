@@ -1,12 +1,10 @@
 """The consumer's composition root: what is built from what, how it starts, and how it stops."""
 
 import os
-import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
-from types import FrameType
 
 import structlog
 
@@ -16,7 +14,7 @@ from taosbatch.worker_pool import WorkerPool
 from taosink import wiring
 from taosink.allocator import return_large_blocks
 from taosink.budget import divide
-from taosink.clients import kafka_properties, taos_address, taos_driver
+from taosink.clients import kafka_properties, taos_address
 from taosink.config import ConsumerSettings
 from taosink.exits import Exit
 from taosink.idle import IdleWatch
@@ -25,22 +23,24 @@ from taosink.kafka.dead_letters import KafkaDeadLetters
 from taosink.kafka.publish import PublishError
 from taosink.kafka.source import Source
 from taosink.observe.counters import Counters
+from taosink.observe.happenings import Happenings
+from taosink.observe.meters import Meters
 from taosink.observe.reporting import Reporter, SourceLog
 from taosink.observe.waits import Waits
-from taosink.pacing import Pace, unpaced
-from taosink.pipeline import Pipeline
-from taosink.poison_gate import Breakers
-from taosink.ports import PoisonGate
 from taosink.preflight import Refused, check_database, check_settings, needs_operator
+from taosink.replies import ObservedDeadLetters, open_replies
+from taosink.signals import Signals
+from taosink.status import looker, open_status
 from taosink.stopping import Stopping
-from taosink.taos.known_tables import KnownTables
-from taosink.taos.unknown_numbers import UnknownNumbers
-from taosink.taos.writer import SqlBatchWriter
+from taosink.workers import Workers
 
 log = structlog.get_logger()
 
 LOOK = 0.2
 """Seconds between two looks of the main thread at what cannot wake it."""
+LAST_ANSWERS = 0.5
+STATUS_ENDS = 2.0
+"""Seconds at the very end for answers that are on their way to devices, and for the status listener's requests."""
 
 
 def run_consumer(settings: ConsumerSettings) -> int:
@@ -52,15 +52,16 @@ def run_consumer(settings: ConsumerSettings) -> int:
     stop = Signals()
     with stop:
         try:
-            check_settings(settings)
-            look_at_database(settings, stop.asked)
+            if not stop.asked.is_set():
+                check_settings(settings)
+                look_at_database(settings, stop.asked)
+            if stop.asked.is_set():
+                log.info("consumer.not_started", reason="asked to stop", exit_code=int(Exit.DRAINED))
+                return Exit.DRAINED
+            consumer = Consumer(settings)
         except Refused as refusal:
             log.error("consumer.not_started", reason=str(refusal), exit_code=int(Exit.CONFIGURATION))
             return Exit.CONFIGURATION
-        if stop.asked.is_set():
-            log.info("consumer.not_started", reason="asked to stop", exit_code=int(Exit.DRAINED))
-            return Exit.DRAINED
-        consumer = Consumer(settings)
         consumer.start()
         consumer.wait(stop.asked)
         code = consumer.stop(stop.again)
@@ -90,32 +91,12 @@ def look_at_database(settings: ConsumerSettings, asked: threading.Event) -> None
         raise failures[0]
 
 
-class Signals:
-    """SIGTERM and SIGINT: the first asks for a drain, a second one abandons. Handlers only set flags: what they
-    raised would be thrown into the middle of a Kafka call. SIGHUP is not for the terminal's end here."""
-
-    def __init__(self) -> None:
-        self.asked = threading.Event()
-        self.again = threading.Event()
-        self._before: dict[signal.Signals, object] = {}
-
-    def __enter__(self) -> "Signals":
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._before[number] = signal.signal(number, self._note)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal() itself returned
-
-    def _note(self, _number: int, _frame: FrameType | None) -> None:
-        (self.again if self.asked.is_set() else self.asked).set()
-
-
 class Consumer:
     """One member of the group: its parts, in the order in which they depend on each other."""
 
     def __init__(self, settings: ConsumerSettings, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Raises Refused where the status listener's address cannot be used; nothing was begun then."""
+        self.status = open_status(settings)
         shares = divide(settings.queue.memory, settings.queue.workers)
         self._settings = settings
         self._clock = clock
@@ -123,6 +104,7 @@ class Consumer:
         self._fatal = threading.Event()
         self._ended = threading.Event()
         self.counters = Counters()
+        self.meters = Meters()
         self.waits = Waits(needs_operator=needs_operator)
         self.tracker = OffsetTracker()
         self.queue: BatchQueue = wiring.batch_queue(settings, shares)
@@ -131,6 +113,7 @@ class Consumer:
             wiring.subscription(settings),
             settings.dead_letters.topic,
         )
+        self.letters = Happenings()
         self.dead_letters = KafkaDeadLetters(
             kafka_properties(settings.kafka),
             topic=settings.dead_letters.topic,
@@ -146,8 +129,25 @@ class Consumer:
             observer=SourceLog(self.counters),
             can_finish=lambda: self.waits.cause is None,
         )
+        self.replies = open_replies(settings)
+        abandoned = threading.Event()
+        self.workers = Workers(
+            settings,
+            ObservedDeadLetters(self.dead_letters, self.letters, self.replies),
+            self.queue,
+            counters=self.counters,
+            meters=self.meters,
+            waits=self.waits,
+            holds=self.source.holds,
+            abandoned=abandoned,
+            replies=self.replies,
+        )
         self.pool = WorkerPool(
-            self.queue, self._make_handler(settings), settings.queue.workers, on_error=self._worker_failed
+            self.queue,
+            self.workers.handler,
+            settings.queue.workers,
+            on_error=self._worker_failed,
+            abandoned=abandoned,
         )
         self.reporter = Reporter(self, settings.stats.interval)
         self._idle = IdleWatch(
@@ -158,6 +158,7 @@ class Consumer:
         )
         self._poll = threading.Thread(target=self._poll_until_ended, name="poll", daemon=True)
         self.stuck = False
+        self.stopping = False
 
     def __repr__(self) -> str:
         return f"<Consumer {self.source!r} {self.queue!r} {self.pool!r}>"
@@ -178,6 +179,8 @@ class Consumer:
         self.setup.start()
         self._poll.start()
         self.reporter.start()
+        if self.status is not None:
+            self.status.start(lambda: looker(self, self._settings))
         if self._settings.stop.until_idle:
             self._idle.start()
 
@@ -198,6 +201,7 @@ class Consumer:
     def stop(self, again: threading.Event) -> Exit:
         """Drains within `stop.deadline`, or abandons at a second signal. The order is `Stopping.run`'s."""
         refused = self.refused
+        self.stopping = True
         self._idle.stop()
         if refused:
             log.error(
@@ -216,7 +220,12 @@ class Consumer:
         self.setup.stop()
         self.stuck = stopping.stuck
         code = self._exit_code(drained, refused)
+        if self.replies is not None:
+            self.replies.close(LAST_ANSWERS)
         self.reporter.stop(code)
+        # Last of all: until here it tells how the stop goes.
+        if self.status is not None and not self.status.stop(STATUS_ENDS):
+            self.stuck = True
         return code
 
     def _exit_code(self, drained: bool, refused: bool) -> Exit:
@@ -250,34 +259,3 @@ class Consumer:
         if error.fatal:
             log.error("dead_letters.client_fatal", error=str(error), exit_code=int(Exit.FATAL_CLIENT))
             self._fatal.set()
-
-    def _make_handler(self, settings: ConsumerSettings) -> Callable[[int], Pipeline]:
-        """One connection a worker; what they have learned of the schema and of subtables is shared."""
-        encoder = wiring.encoder(settings.tables.route)
-        schema, known, unknown = wiring.live_schema(settings), KnownTables(), UnknownNumbers()
-
-        breakers = Breakers(wiring.breaker_rule(settings))
-        rate = settings.queue.max_rate
-        # The pool is made with what this returns.
-        pace = Pace(rate, lambda s: self.pool.abandoned.wait(s)) if rate else unpaced  # noqa: PLW0108 - as above
-
-        def make_writer(allow_poison: PoisonGate) -> SqlBatchWriter:
-            driver = taos_driver(settings.taos)
-            return SqlBatchWriter(
-                driver, encoder, schema, known=known, unknown=unknown, allow_poison=allow_poison
-            )
-
-        def make(_index: int) -> Pipeline:
-            return Pipeline(
-                make_writer,
-                self.dead_letters,
-                self.queue,
-                counters=self.counters,
-                waits=self.waits,
-                breakers=breakers,
-                abandoned=self.pool.abandoned.is_set,
-                holds=self.source.holds,
-                pace=pace,
-            )
-
-        return make

@@ -12,7 +12,8 @@ from taosink.observe.counters import Counters
 from taosink.observe.waits import Waits
 from taosink.pacing import unpaced
 from taosink.poison_gate import Breakers, Gate
-from taosink.ports import BatchWriter, DeadLetters, PoisonGate, Written
+from taosink.ports import BatchWriter, DeadLetters, PoisonGate, StoredAnswers, Written
+from taosink.taos.errors import TaosError
 
 DEAD_LETTER_WAIT = 0.2
 """Seconds until a record is tried again that found the bound on unacknowledged dead letters reached."""
@@ -40,6 +41,7 @@ class Pipeline:
         abandoned: Callable[[], bool],
         holds: Callable[[], bool] = lambda: True,
         pace: Callable[[int], None] = unpaced,
+        replies: StoredAnswers | None = None,
         backoff: Backoff | None = None,
         clock: Callable[[], float] = time.monotonic,
         rand: Callable[[], float] = random.random,
@@ -54,6 +56,7 @@ class Pipeline:
         self._abandoned = abandoned
         self._holds = holds
         self._pace = pace
+        self._replies = replies
         self._backoff = backoff or Backoff()
         self._clock = clock
         self._rand = rand
@@ -75,7 +78,7 @@ class Pipeline:
             self._settle(batch, self._writer.write(batch.values(), self._owns(batch)))
         # Behind what was tried: the head of a lane is parked first, and order is kept.
         for chunk, due in stopped:
-            self._queue.park([chunk], due)
+            self._park_stopped(chunk, due)
 
     def close(self) -> None:
         self._writer.close()
@@ -108,12 +111,15 @@ class Pipeline:
 
     def _settle(self, batch: Batch, written: Written) -> None:
         unsettled = sorted({*written.waiting, *(r.index for r in written.rejects)})
-        held = {id(chunk): len(indices) for chunk, indices in batch.by_chunk(unsettled)}
+        held = {id(chunk): indices for chunk, indices in batch.by_chunk(unsettled)}
         for chunk in batch.chunks:
-            stored = len(chunk) - held.get(id(chunk), 0)
+            stored = len(chunk) - len(held.get(id(chunk), ()))
             if stored:
                 self._counters.stored(stored)
                 chunk.ticket.done(stored)
+        if self._replies is not None:
+            for chunk in batch.chunks:
+                self._replies.stored(chunk, held.get(id(chunk), ()))
         if written.cause is None and len(unsettled) < len(batch):
             self._waits.wrote()
         refused = self._dead_letter(batch, written.rejects)
@@ -155,14 +161,30 @@ class Pipeline:
         now, longest = self._clock(), 0.0
         for chunk, indices in batch.by_chunk(waiting):
             delay = 0.0 if self._gate.ended_search else self._delay(chunk, written)
-            due = max(now + delay, self._gate.next_probe(chunk))
+            probe = self._gate.next_probe(chunk)
+            due = max(now + delay, probe)
             longest = max(longest, due - now)
-            self._queue.park([chunk.subset(indices)], due)
+            park = self._park_stopped if probe else self._park_chunk
+            park(chunk.subset(indices), due)
         if written.cause is not None and not self._gate.ended_search:
-            self._counters.waited()
+            self._counters.waited(_class_of(written.cause))
             self._waits.waiting(written.cause, len(waiting), longest)
+
+    def _park_chunk(self, chunk: Chunk, due: float) -> None:
+        self._queue.park([chunk], due)
+
+    def _park_stopped(self, chunk: Chunk, due: float) -> None:
+        """Of an open lane, until its next probe."""
+        self._queue.park([chunk], due)
+        if not self._breakers.next_probe(chunk.ticket):
+            self._queue.release([chunk.lane])  # closed by an operator meanwhile, who found nothing to release
 
     def _delay(self, chunk: Chunk, written: Written) -> float:
         if written.cause is not None:
             return max(written.delay, self._backoff.delay(chunk.attempt, self._rand))
         return written.delay if written.waiting else DEAD_LETTER_WAIT
+
+
+def _class_of(cause: Exception) -> str:
+    """What the metrics count a wait under."""
+    return cause.kind.value if isinstance(cause, TaosError) else "other"

@@ -16,11 +16,14 @@ log = structlog.get_logger()
 
 class Breakers:
     """One breaker per assigned lane, begun anew with each assignment. A lane is with one worker at a time, so its
-    breaker needs no lock of its own; looking one up is a single dict operation."""
+    breaker needs no lock of its own; looking one up or replacing it is a single dict operation."""
 
     def __init__(self, rule: BreakerRule) -> None:
         self._rule = rule
         self._of: dict[Lane, tuple[int, Breaker]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Breakers open={sorted(self.open_lanes())}>"
 
     def of(self, ticket: Ticket) -> Breaker:
         epoch, breaker = self._of.get(ticket.lane, (-1, None))
@@ -28,6 +31,27 @@ class Breakers:
             breaker = Breaker(self._rule)
             self._of[ticket.lane] = (ticket.epoch, breaker)
         return breaker
+
+    def next_probe(self, ticket: Ticket) -> float:
+        """When an open lane may be tried again; 0.0 for a closed one."""
+        return self.of(ticket).next_probe or 0.0
+
+    def open_lanes(self) -> dict[Lane, tuple[int, Breaker]]:
+        """Those that are open, with the assignment that they are of. From any thread."""
+        return {lane: (epoch, b) for lane, (epoch, b) in self._of.copy().items() if b.is_open}
+
+    def close(self, lane: Lane) -> bool:
+        """By an operator's word, from any thread: everything is forgotten. False for a lane that is not stopped.
+
+        What is parked for the next probe has to be released by the caller, afterwards.
+        """
+        epoch, breaker = self._of.get(lane, (-1, None))
+        if breaker is None or not breaker.is_open:
+            return False
+        # Another one in its place: a worker may be judging a row by the old one at this moment.
+        self._of[lane] = (epoch, Breaker(self._rule))
+        log.info("breaker.closed_by_operator", topic=lane.topic, partition=lane.partition, was=repr(breaker))
+        return True
 
 
 def verdict_of(reject: Reject) -> Verdict:
@@ -45,6 +69,7 @@ class Gate:
 
     def __init__(self, batch: Batch, breakers: Breakers) -> None:
         self._batch = batch
+        self._breakers = breakers
         self._breaker_of = {c.lane: breakers.of(c.ticket) for c in batch.chunks}
         self._rows: Counter[Lane] = Counter()
         self._first: dict[int, int] = {}
@@ -76,7 +101,8 @@ class Gate:
 
     def next_probe(self, chunk: Chunk) -> float:
         """When an open lane may be tried again; 0.0 for a closed one."""
-        return self._breaker_of[chunk.lane].next_probe or 0.0
+        # Asked anew: an operator may have closed it since the batch was begun.
+        return self._breakers.next_probe(chunk.ticket)
 
     def judge(self, waiting: Sequence[int], rejects: Sequence[Reject], now: float) -> None:
         """Counts what the batch came to, in the partitions' order. What waits is not judged, rejected or not."""

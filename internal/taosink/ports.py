@@ -1,9 +1,10 @@
 """The Protocols that the application is written against."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from taosbatch.batch import Chunk
 from taosbatch.encoding import Reject
 
 
@@ -83,4 +84,12 @@ class DeadLetters(Protocol):
     def publish(self, source: SourceMessage, reject: Reject, done: Callable[[], None]) -> bool:
         """Hands one over without blocking; thread-safe. `done` is called once, from another thread, when the
         broker has acknowledged it. False where the bound on unacknowledged letters is reached: try later."""
+        ...
+
+
+class StoredAnswers(Protocol):
+    """Who tells devices that their records are stored. Best effort: neither blocks nor raises."""
+
+    def stored(self, chunk: Chunk, but: Collection[int]) -> None:
+        """All records of the chunk are stored but those numbered in `but`."""
         ...

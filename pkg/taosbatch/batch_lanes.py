@@ -86,17 +86,13 @@ class BatchLanes:
         """
         lane = self._lanes.get(chunk.lane)
         count = len(chunk)
-        if self.records and not self._fits(
-            chunk, self.nbytes, self.records, self.max_bytes, self.max_records
-        ):
+        if not self._queue_fits(chunk.nbytes, count):
             self._pressed = True
             return False
         if lane is None:
             lane = self._lanes[chunk.lane] = LaneState(chunk.lane)
             self._ready[chunk.lane] = lane
-        elif lane.records and not self._fits(
-            chunk, lane.nbytes, lane.records, self.lane_bytes_cap, self.lane_records_cap
-        ):
+        elif not self._lane_fits(lane, chunk.nbytes, count):
             lane.pressed = True
             return False
         chunk.queued_at = now
@@ -104,9 +100,18 @@ class BatchLanes:
         self._count(lane, chunk.nbytes, count)
         return True
 
-    @staticmethod
-    def _fits(chunk: Chunk, nbytes: int, records: int, max_bytes: int, max_records: int) -> bool:
-        return nbytes + chunk.nbytes <= max_bytes and records + len(chunk) <= max_records
+    def has_room(self, key: Lane, nbytes: int, records: int) -> bool:
+        """Whether `offer` would take a chunk of this size now."""
+        lane = self._lanes.get(key)
+        return self._queue_fits(nbytes, records) and (lane is None or self._lane_fits(lane, nbytes, records))
+
+    def _queue_fits(self, nbytes: int, records: int) -> bool:
+        within = self.nbytes + nbytes <= self.max_bytes and self.records + records <= self.max_records
+        return within or not self.records
+
+    def _lane_fits(self, lane: LaneState, nbytes: int, records: int) -> bool:
+        bytes_fit = lane.nbytes + nbytes <= self.lane_bytes_cap
+        return (bytes_fit and lane.records + records <= self.lane_records_cap) or not lane.records
 
     def _count(self, lane: LaneState, nbytes: int, records: int) -> None:
         lane.nbytes += nbytes
@@ -120,6 +125,13 @@ class BatchLanes:
             lane = self._lanes.get(key)
             if lane is not None:
                 lane.pressed = True
+
+    def release(self, keys: Iterable[Lane]) -> None:
+        """What these lanes were parked for is over."""
+        for key in keys:
+            lane = self._lanes.get(key)
+            if lane is not None:
+                lane.due = self._next_due = -math.inf
 
     def select(self, now: float, *, closing: bool) -> Batch | float:
         """The next batch, whose lanes are held from now on, or the seconds after which to ask again."""

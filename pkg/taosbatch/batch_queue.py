@@ -133,6 +133,12 @@ class BatchQueue:
             self._lanes.hasten(lanes)
             self._work.notify_all()
 
+    def release(self, lanes: Iterable[Lane]) -> None:
+        """Parked chunks of these lanes are due now: what they waited for is over."""
+        with self._lock:
+            self._lanes.release(lanes)
+            self._work.notify_all()
+
     def close(self) -> None:
         """Drain: takes no more, releases partial batches at once; parked chunks stay until they are due."""
         with self._lock:
@@ -201,6 +207,12 @@ class BatchQueue:
     def lane_cap(self) -> int:
         """Bytes that one lane may queue and park, except that an empty lane takes one chunk of any size."""
         return self._lanes.lane_bytes_cap
+
+    def has_room(self, lane: Lane, nbytes: int, records: int) -> bool:
+        """Whether `put` would take a chunk of this size now; with one putting thread that stays true until it
+        puts."""
+        with self._lock:
+            return self._lanes.has_room(lane, nbytes, records)
 
     def lane_bytes(self, lane: Lane) -> int:
         """Bytes queued and parked of one lane."""

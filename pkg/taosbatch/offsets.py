@@ -18,7 +18,7 @@ class Lane(NamedTuple):
 class LaneOffsets(NamedTuple):
     """Where a live lane stands. `delivered` and `committable` are positions (the offset of the next record),
     `committable` never above `delivered`, both None until something was delivered. `pending_since` is the
-    `now` given with the oldest chunk that is still out.
+    `now` given with the oldest chunk that is still out, `oldest` its `stamp`, `newest` the last chunk's.
     """
 
     epoch: int
@@ -27,12 +27,14 @@ class LaneOffsets(NamedTuple):
     committed: int | None
     pending: int
     pending_since: float | None
+    oldest: float | None = None
+    newest: float | None = None
 
 
 class _Epoch:
     """One assignment of one lane, with the tickets that its prefix waits for."""
 
-    __slots__ = ("committed", "delivered", "live", "number", "pending", "prefix", "tickets")
+    __slots__ = ("committed", "delivered", "live", "newest", "number", "pending", "prefix", "tickets")
 
     def __init__(self, number: int, committed: int | None) -> None:
         self.number = number
@@ -40,6 +42,7 @@ class _Epoch:
         self.committed = committed
         self.prefix: int | None = None
         self.delivered: int | None = None
+        self.newest: float | None = None
         self.pending = 0
         self.tickets: deque[Ticket] = deque()
 
@@ -51,7 +54,7 @@ class _Epoch:
 class Ticket:
     """The records of one chunk that have not ended yet. Thread-safe; `done` may be called from any thread."""
 
-    __slots__ = ("_epoch", "_tracker", "first", "lane", "next_offset", "opened_at", "remaining")
+    __slots__ = ("_epoch", "_tracker", "first", "lane", "next_offset", "opened_at", "remaining", "stamp")
 
     def __init__(
         self,
@@ -63,6 +66,7 @@ class Ticket:
         next_offset: int,
         records: int,
         opened_at: float,
+        stamp: float | None,
     ) -> None:
         self._tracker = tracker
         self._epoch = epoch
@@ -71,6 +75,7 @@ class Ticket:
         self.next_offset = next_offset
         self.remaining = records
         self.opened_at = opened_at
+        self.stamp = stamp
 
     @property
     def alive(self) -> bool:
@@ -139,10 +144,19 @@ class OffsetTracker:
         epoch.tickets.clear()
         return epoch.pending
 
-    def open(self, lane: Lane, first: int, next_offset: int, records: int, *, now: float = 0.0) -> Ticket:
+    def open(
+        self,
+        lane: Lane,
+        first: int,
+        next_offset: int,
+        records: int,
+        *,
+        now: float = 0.0,
+        stamp: float | None = None,
+    ) -> Ticket:
         """Tracks a chunk: `first` is its first record's offset, `next_offset` the position after it, which
         lies further on than the count of records where there are gaps (compaction, transaction markers).
-        Call in delivery order. A chunk of no records has ended at once.
+        Call in delivery order. A chunk of no records has ended at once. `stamp` is given back in `lanes`.
 
         Raises LaneNotAssignedError, and OutOfOrderError where the lane goes backwards within its epoch.
         """
@@ -160,10 +174,12 @@ class OffsetTracker:
                 next_offset=next_offset,
                 records=records,
                 opened_at=now,
+                stamp=stamp,
             )
             if epoch.prefix is None:
                 epoch.prefix = first
             epoch.delivered = next_offset
+            epoch.newest = stamp
             epoch.tickets.append(ticket)
             epoch.pending += records
             self._pending_records += records
@@ -257,6 +273,8 @@ class OffsetTracker:
                     epoch.committed,
                     epoch.pending,
                     epoch.tickets[0].opened_at if epoch.tickets else None,
+                    epoch.tickets[0].stamp if epoch.tickets else None,
+                    epoch.newest,
                 )
                 for lane, epoch in self._epochs.items()
             }

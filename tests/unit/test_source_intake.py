@@ -163,3 +163,15 @@ def test_a_poll_asks_for_fewer_when_records_are_large() -> None:
     size.seen(1, 500_000)
     assert size.ask(1_000_000) == 2
     assert size.ask(1_000) == 1
+
+
+def test_a_full_queue_leaves_the_rest_to_kafka_although_its_lane_is_empty() -> None:
+    """The bound of all lanes together counts as well: the overflow stays at its bound and one chunk."""
+    line = Line(records=20, overflow=15)
+    for first, count in ((0, 1), (1, 10), (11, 10)):
+        line.deliver(A, first, count)
+    line.take()
+    line.intake.flush()
+    line.deliver(A, 21, 6)
+    assert line.deliver(B, 0, 12) is None
+    assert line.intake.overflow_bytes == 16 * RECORD

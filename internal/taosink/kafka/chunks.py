@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 
-from confluent_kafka import Message
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 
 from taosbatch.offsets import Lane
 
@@ -39,6 +39,12 @@ def values_of(messages: Iterable[Message]) -> list[bytes]:
     """A record without a value (a tombstone) is an empty one: it is judged like any other that is no
     reading."""
     return [value or b"" for value in map(Message.value, messages)]
+
+
+def stamp_of(message: Message) -> float | None:
+    """When the record was made or appended, in seconds since 1970; None where the topic does not say."""
+    kind, milliseconds = message.timestamp()
+    return milliseconds / 1000 if kind != TIMESTAMP_NOT_AVAILABLE and milliseconds > 0 else None
 
 
 def nbytes_of(values: Sequence[bytes]) -> int:

@@ -9,7 +9,7 @@ from taosbatch.batch import Chunk
 from taosbatch.batch_queue import BatchQueue
 from taosbatch.errors import QueueClosedError
 from taosbatch.offsets import Lane, OffsetTracker
-from taosink.kafka.chunks import nbytes_of, values_of
+from taosink.kafka.chunks import nbytes_of, stamp_of, values_of
 from taosink.kafka.pause import Pressure
 
 
@@ -49,22 +49,18 @@ class Intake:
         for them anywhere and they are not tracked; the lane must be read again from `first`."""
         values = values_of(messages)
         nbytes = nbytes_of(values)
-        if self.overflow_bytes >= self._bound and not self._has_room(lane, nbytes):
+        at_bound = self.overflow_bytes >= self._bound
+        if at_bound and (lane in self._overflow or not self._queue.has_room(lane, nbytes, len(values))):
             self._full_at.setdefault(lane, max(1, self._queue.lane_bytes(lane)))
             return None
         now = self._clock()
-        ticket = self._tracker.open(lane, first, next_offset, len(values), now=now)
+        stamp = stamp_of(messages[0])
+        ticket = self._tracker.open(lane, first, next_offset, len(values), now=now, stamp=stamp)
         chunk = Chunk(lane=lane, values=values, sources=messages, ticket=ticket, nbytes=nbytes)
         if lane in self._overflow or not self._put(chunk):
             self._overflow.setdefault(lane, deque()).append(chunk)
             self.overflow_bytes += nbytes
         return nbytes
-
-    def _has_room(self, lane: Lane, nbytes: int) -> bool:
-        """Whether the queue would take it; only this thread puts, so that it can but have more room later."""
-        queued = self._queue.lane_bytes(lane)
-        fits = not queued or queued + nbytes <= self._queue.lane_cap
-        return lane not in self._overflow and fits and self._queue.fill < 1.0
 
     def _put(self, chunk: Chunk) -> bool:
         """A closed queue takes nothing: the chunk stays pending, and the next owner reads it again."""

@@ -112,6 +112,12 @@ class Source:
         return session is not None and session.committer.holds()
 
     @property
+    def confirmed(self) -> float:
+        """When (of the clock) the last commit began that the broker took; minus infinity before the first."""
+        session = self._session
+        return session.committer.confirmed if session else float("-inf")
+
+    @property
     def assigned(self) -> bool:
         """Whether the group has ever given this member its partitions (it may be none)."""
         session = self._session

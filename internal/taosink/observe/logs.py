@@ -9,6 +9,8 @@ from typing import Any, Literal, TextIO
 import structlog
 from structlog.typing import Processor
 
+from taosink.observe.happenings import Happenings
+
 Event = MutableMapping[str, Any]
 Hide = Callable[[str], str]
 
@@ -80,12 +82,27 @@ def _processors(text: bool, colours: bool, hide: Hide) -> list[Processor]:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         Redaction(hide),
+        remember,
     ]
     if text:
         # Its default prints the local variables of a trace where rich is installed, and secrets with them.
         plain = structlog.dev.plain_traceback
         return [*common, structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=plain)]
     return [*common, structlog.processors.JSONRenderer(default=str, ensure_ascii=False)]
+
+
+RECENT = Happenings()
+"""The last warnings and errors of the process, without secrets: what a status page shows."""
+
+_TOLD = {"warning", "error", "critical"}
+
+
+def remember(_logger: Any, method: str, event: Event) -> Event:
+    """Keeps warnings and errors in `RECENT`; to stand behind the redaction."""
+    if method in _TOLD:
+        fields = " ".join(f"{k}={v}" for k, v in event.items() if k not in {"event", "level", "timestamp"})
+        RECENT.add(method, f"{event.get('event')} {fields}".rstrip())
+    return event
 
 
 class Redaction:

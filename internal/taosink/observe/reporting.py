@@ -1,6 +1,8 @@
 """The consumer's voice: rebalances as they happen, and a line a second while anything moves."""
 
 import threading
+import time
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 import structlog
@@ -16,14 +18,33 @@ log = structlog.get_logger()
 
 
 class SourceLog(SourceObserver):
-    """What the polling thread reports, counted and logged."""
+    """What the polling thread reports, counted."""
 
-    def __init__(self, counters: Counters) -> None:
+    def __init__(self, counters: Counters, clock: Callable[[], float] = time.monotonic) -> None:
         self._counters = counters
+        self._clock = clock
+        self._gave_up: float | None = None
 
     def consumed(self, lane: Lane, records: int, nbytes: int) -> None:
-        del nbytes
-        self._counters.consumed(lane, records)
+        self._counters.consumed(lane, records, nbytes)
+
+    def assigned(self, lanes: Collection[Lane]) -> None:
+        del lanes
+        begun, self._gave_up = self._gave_up, None
+        self._counters.rebalanced(0.0 if begun is None else self._clock() - begun)
+
+    def revoked(self, lanes: Collection[Lane], pending: int, *, lost: bool) -> None:
+        del pending, lost
+        if lanes and self._gave_up is None:
+            self._gave_up = self._clock()
+
+    def commit_failed(self, error: str, *, revoking: bool) -> None:
+        del error, revoking
+        self._counters.commit_failed()
+
+    def lost_by_broker(self, lane: Lane, records: int) -> None:
+        del lane
+        self._counters.lost_by_broker(records)
 
 
 class Reported(Protocol):
@@ -35,7 +56,10 @@ class Reported(Protocol):
 
 
 class Reporter:
-    """One thread, `stats`: a line per `interval` seconds when anything moved, and a last one at the stop."""
+    """One thread, `stats`: a line per `interval` seconds when anything moved, and a last one at the stop.
+
+    `beat` is when the thread last came round, of the monotonic clock.
+    """
 
     def __init__(self, consumer: Reported, interval: float) -> None:
         self._consumer = consumer
@@ -43,8 +67,10 @@ class Reporter:
         self._stats = Stats()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="stats", daemon=True)
+        self.beat = time.monotonic()
 
     def start(self) -> None:
+        self.beat = time.monotonic()
         self._thread.start()
 
     def stop(self, exit_code: int) -> None:
@@ -63,6 +89,7 @@ class Reporter:
 
     def _run(self) -> None:
         while not self._stop.wait(self._interval):
+            self.beat = time.monotonic()
             line = self._stats.line(self._consumer.counters.snapshot(), self._gauges())
             if line is not None:
                 log.info("consumer.stats", **line)

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 import structlog
@@ -11,13 +12,17 @@ from taosink.observe.repeats import Repeats
 log = structlog.get_logger()
 
 SAY_AGAIN = 30.0
-"""Seconds between two lines about the same cause."""
+"""Seconds between two lines about the same cause while it lasts."""
+MOST_OUTAGES = 5
+"""Outages told within those seconds: a database that comes and goes with every statement would fill the log."""
 
 
 class Waits:
     """What the workers report; thread-safe. `cause` is the last reason, None while writing goes well.
 
-    `needs_operator` decides between WARN (it mends itself) and ERROR (somebody has to act).
+    `needs_operator` decides between WARN (it mends itself) and ERROR (somebody has to act). Each outage is told
+    with its end, also one that begins soon after another; what is not told because there are too many is told by
+    the next line about it. The log's last word is never that writing goes on while it does not for long.
     """
 
     def __init__(
@@ -32,6 +37,8 @@ class Waits:
         self._lock = threading.Lock()
         self._cause: Exception | None = None
         self._since = 0.0
+        self._told = False
+        self._outages: deque[float] = deque(maxlen=MOST_OUTAGES)
 
     def __repr__(self) -> str:
         return f"<Waits {'none' if self._cause is None else type(self._cause).__name__}>"
@@ -40,18 +47,34 @@ class Waits:
     def cause(self) -> Exception | None:
         return self._cause
 
+    @property
+    def outage(self) -> tuple[Exception, float] | None:
+        """The cause, and since when (of the clock) nothing went through."""
+        with self._lock:
+            return None if self._cause is None else (self._cause, self._since)
+
     def waiting(self, cause: Exception, rows: int, delay: float) -> None:
         """Rows were handed back because of `cause`, and are tried again in `delay` seconds."""
         now = self._clock()
         with self._lock:
             if self._cause is None:
-                self._since = now
+                self._since, self._told = now, False
             self._cause = cause
         quiet = self._repeats.due(str(cause), now)
-        if quiet is None:
+        if not self._may_tell(now, quiet):
             return
         say = log.error if self._needs_operator(cause) else log.warning
-        say("write.waiting", cause=str(cause), rows=rows, again_in=round(delay, 2), unsaid=quiet)
+        say("write.waiting", cause=str(cause), rows=rows, again_in=round(delay, 2), unsaid=quiet or 0)
+
+    def _may_tell(self, now: float, quiet: int | None) -> bool:
+        with self._lock:
+            begun_often = len(self._outages) == MOST_OUTAGES and now - self._outages[0] < SAY_AGAIN
+            if quiet is None and (self._told or begun_often):
+                return False
+            if not self._told:
+                self._outages.append(now)
+            self._told = True
+            return True
 
     def wrote(self) -> None:
         """A batch went through."""
@@ -59,6 +82,6 @@ class Waits:
             return
         with self._lock:
             cause, self._cause = self._cause, None
-            since = self._since
-        if cause is not None:
+            since, told = self._since, self._told
+        if cause is not None and told:
             log.info("write.resumed", after_seconds=round(self._clock() - since, 1), was=str(cause))

@@ -16,10 +16,12 @@ from taosink.settings.kinds import (
     SecondsOrZero,
     Size,
     Topics,
+    check_topic,
 )
 from taosink.settings.names import check_options, check_topic_or_empty
 from taosink.settings.rows import RowSettings
 from taosink.settings.spec import Group, Obsolete, setting
+from taosink.settings.status import StatusSettings
 
 
 class GroupSettings(Group):
@@ -250,6 +252,22 @@ class StatsSettings(Group):
     interval: Seconds = setting("stats.interval", "1s", "Time between progress lines.", kind="duration")
 
 
+class RepliesSettings(Group):
+    """Answers to devices that asked to be told when their records are stored."""
+
+    heading: ClassVar[str] = "Answers to devices"
+
+    on: Flag = setting(
+        "ingress.replies",
+        False,
+        "Tell gateways which records are stored or dead-lettered (devices' ack=stored needs it).",
+        kind="bool",
+    )
+    topic: Annotated[str, AfterValidator(check_topic)] = setting(
+        "ingress.response-topic", "workers_layer_messages", "Topic for those answers; gateways read it."
+    )
+
+
 class ConsumerSettings(CommandSettings):
     """Everything that `taosink consumer` can be told."""
 
@@ -264,3 +282,5 @@ class ConsumerSettings(CommandSettings):
     poison: PoisonSettings = PoisonSettings()
     stop: StopSettings = StopSettings()
     stats: StatsSettings = StatsSettings()
+    status: StatusSettings = StatusSettings()
+    replies: RepliesSettings = RepliesSettings()
