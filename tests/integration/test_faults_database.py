@@ -41,6 +41,13 @@ def at_work(worker: ConsumerProcess) -> ConsumerProcess:
     return worker
 
 
+def cause(worker: ConsumerProcess, level: str = "warning") -> str:
+    """Why rows wait, once that is said; a warning where it ends by itself."""
+    waiting = worker.event("write.waiting")
+    assert waiting["level"] == level, waiting
+    return str(waiting["cause"])
+
+
 def goes_on(scene: Stage, worker: ConsumerProcess) -> None:
     """More readings, and all that were ever sent are stored."""
     scene.send(20)
@@ -52,7 +59,7 @@ def test_reset_in_mid_answer(scene: Stage, at_work: ConsumerProcess) -> None:
     told is not told again for half a minute."""
     scene.proxy.reset_answer_after(20)
     scene.send(50)
-    assert "may have been stored" in at_work.event("write.waiting")["cause"]
+    assert "may have been stored" in cause(at_work)
     scene.proxy.restore()
     at_work.event("write.resumed")
     goes_on(scene, at_work)
@@ -62,7 +69,7 @@ def test_killed_and_started_again(scene: Stage, at_work: ConsumerProcess) -> Non
     """Connections refused for a while, and known subtables that must still be right afterwards."""
     scene.database.stop(signal.SIGKILL)
     scene.send(50)
-    at_work.event("write.waiting")
+    assert "no connection" in cause(at_work)
     scene.database.start()
     at_work.event("write.resumed")
     goes_on(scene, at_work)
@@ -72,7 +79,7 @@ def test_frozen(scene: Stage, at_work: ConsumerProcess) -> None:
     """It takes statements and answers none for longer than the timeout."""
     scene.database.send(signal.SIGSTOP)
     scene.send(50)
-    assert "in time" in at_work.event("write.waiting")["cause"]
+    assert "in time" in cause(at_work)
     scene.database.send(signal.SIGCONT)
     at_work.event("write.resumed")
     goes_on(scene, at_work)
@@ -90,9 +97,20 @@ def test_slow(scene: Stage, at_work: ConsumerProcess) -> None:
 def test_an_adapter_that_says_503(scene: Stage, at_work: ConsumerProcess) -> None:
     """An answer without a number of TDengine's, from what stands before it: an outage, no poison."""
     scene.database.stop()
-    with unavailable(scene.database.port):
+    with answering(scene.database.port, 503, b""):
         scene.send(50)
-        assert "HTTP 503" in at_work.event("write.waiting")["cause"]
+        assert "HTTP 503" in cause(at_work)
+    scene.database.start()
+    at_work.event("write.resumed")
+    goes_on(scene, at_work)
+
+
+def test_a_full_disk(scene: Stage, at_work: ConsumerProcess) -> None:
+    """ERROR, since somebody has to make room; the rows wait, and go on by themselves when there is some."""
+    scene.database.stop()
+    with answering(scene.database.port, 200, b'{"code": 297, "desc": "No enough disk space"}'):
+        scene.send(50)
+        assert "0x0129" in cause(at_work, "error")
     scene.database.start()
     at_work.event("write.resumed")
     goes_on(scene, at_work)
@@ -132,9 +150,7 @@ def test_a_password_that_was_changed(kafka: KafkaUnderTest, scene: Stage, worker
             own.database.stop()
             with running(f"127.0.0.1:{own.database.port}", own.database.file, users={"root": "another"}):
                 own.send(10)
-                waiting = process.event("write.waiting")
-                assert waiting["level"] == "error"
-                assert "0x0357" in waiting["cause"]
+                assert "0x0357" in cause(process, "error")
                 assert process.stop() == 3
         own.database.start()
         with own.consumer() as process:
@@ -143,20 +159,21 @@ def test_a_password_that_was_changed(kafka: KafkaUnderTest, scene: Stage, worker
 
 
 @contextmanager
-def unavailable(port: int) -> Iterator[None]:
-    """A server at this port that answers 503 to everything."""
+def answering(port: int, status: int, body: bytes) -> Iterator[None]:
+    """A server at this port that answers so to everything."""
 
-    class Busy(http.server.BaseHTTPRequestHandler):
+    class Always(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(503)
-            self.send_header("Content-Length", "0")
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Busy)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Always)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:
