@@ -27,6 +27,9 @@ class Command:
 COMMANDS: Mapping[str, Command] = {
     "consumer": Command("consumer", "reads records from Kafka and stores them in TDengine", drains=True),
     "producer": Command("producer", "plays a fleet of devices and produces their records"),
+    "segments": Command("segments", "collects segments, delivers messages whole", drains=True),
+    "ingress": Command("ingress", "takes devices' messages over TCP and HTTP", drains=True),
+    "token": Command("token", "makes and explains devices' tokens, and hashes secrets"),
     "doctor": Command("doctor", "checks everything that a consumer needs, before it runs"),
     "offsets show": Command("offsets", "shows where a group stands in each partition"),
     "offsets reset": Command("offsets", "sets a group's offsets: a time, an end, a number"),

@@ -24,6 +24,7 @@ from taosink.settings.dlq import (
 from taosink.settings.doctor import DoctorSettings
 from taosink.settings.embedded import DemoSettings, EmbeddedBrokerSettings, EmbeddedDatabaseSettings
 from taosink.settings.hidden import secret_texts, secrets_in
+from taosink.settings.ingress import IngressSettings
 from taosink.settings.layers import (
     CONFIG_VARIABLE,
     Given,
@@ -40,7 +41,10 @@ from taosink.settings.producer import ProducerSettings
 from taosink.settings.redact import Redactor
 from taosink.settings.resolve import S, problem_of, resolve
 from taosink.settings.rules import remarks
+from taosink.settings.segments import SegmentsSettings
 from taosink.settings.spec import Settings, Spec, specs_of
+from taosink.settings.token import TokenSettings
+from taosink.settings.yaml_file import parse_yaml
 
 __all__ = [
     "MODELS",
@@ -49,6 +53,7 @@ __all__ = [
     "DemoSettings",
     "EmbeddedBrokerSettings",
     "EmbeddedDatabaseSettings",
+    "IngressSettings",
     "Loaded",
     "ProducerSettings",
     "load",
@@ -57,6 +62,9 @@ __all__ = [
 MODELS: Mapping[str, type[CommandSettings]] = {
     "consumer": ConsumerSettings,
     "producer": ProducerSettings,
+    "segments": SegmentsSettings,
+    "ingress": IngressSettings,
+    "token": TokenSettings,
     "doctor": DoctorSettings,
     "offsets show": OffsetsShowSettings,
     "offsets reset": OffsetsResetSettings,
@@ -71,6 +79,10 @@ MODELS: Mapping[str, type[CommandSettings]] = {
     "demo": DemoSettings,
 }
 """The settings of each command."""
+
+
+YAML = (".yaml", ".yml")
+"""Ends of names of files that are YAML; any other is TOML."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +167,14 @@ def _file_layer(model: type[Settings], config: str | None, environ: Mapping[str,
         return Layer()
     origin = "--config" if config else CONFIG_VARIABLE
     try:
-        document = tomllib.loads(read_text(path))
+        text = read_text(path)
+        document = parse_yaml(text) if path.endswith(YAML) else tomllib.loads(text)
     except OSError as error:
         return Layer(problems=[Problem("config", f"cannot be read: {error.strerror}", origin, path)])
     except ValueError as error:
         reason = "" if isinstance(error, UnicodeError) else f": {error}"
-        return Layer(problems=[Problem("config", f"is no TOML{reason}", origin, path)])
+        kind = "YAML" if path.endswith(YAML) else "TOML"
+        return Layer(problems=[Problem("config", f"is no {kind}{reason}", origin, path)])
     return from_file(document, path, specs_of(model), model.obsolete, known_names())
 
 

@@ -1,0 +1,1 @@
+"""The gateway: devices' sockets on one side, Kafka on the other."""

@@ -1,0 +1,1 @@
+"""Everything between the gateway's event loop and Kafka."""

@@ -1,0 +1,1 @@
+"""Texts over a link with small frames: cut, sent on, collected from Kafka, delivered."""

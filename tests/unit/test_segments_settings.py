@@ -1,0 +1,53 @@
+"""The settings of the segment calls and of `taosink segments`."""
+
+import pytest
+
+from taosink.config import load
+from taosink.exits import Exit
+from taosink.segments.app import run_segments
+from taosink.settings.problems import SettingsError
+from taosink.settings.segments import LinkSettings, SegmentsSettings
+
+
+def settings(**flags: str) -> SegmentsSettings:
+    pairs = [(f"segments.{name.replace('_', '-')}", value) for name, value in flags.items()]
+    return load(SegmentsSettings, pairs, environ={}).settings
+
+
+def test_a_message_is_lost_a_second_after_the_scan_unless_told_otherwise() -> None:
+    """N + 1 seconds of silence, where N is the time between looks."""
+    assert settings().collect.silence == 3.0
+    assert settings(scan="5s").collect.silence == 6.0
+    assert settings(scan="5s", quiet="30s").collect.silence == 30.0
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "app",
+        "ftp://app/receive",
+        "http://",
+        "http://app:0/",
+        "http://app:x/",
+        "http://u:pw@app/",
+        "http://u@app/",
+    ],
+)
+def test_an_address_that_cannot_be_posted_to_is_refused(url: str) -> None:
+    """One with a password too: it would stand in logs."""
+    with pytest.raises(SettingsError) as refused:
+        settings(receive_url=url)
+    assert "segments.receive-url" in str(refused.value)
+
+
+@pytest.mark.parametrize("origin", ["a b", "a,b", "x\r\nset-cookie: y", "é"])
+def test_an_origin_is_one_word(origin: str) -> None:
+    """It stands in a header."""
+    with pytest.raises(ValueError, match="is no origin"):
+        LinkSettings(origin=origin)
+
+
+def test_without_an_address_for_messages_nothing_starts(capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 1, and what is missing by its name."""
+    assert run_segments(settings()) is Exit.CONFIGURATION
+    assert "segments.receive-url is needed" in capsys.readouterr().out
