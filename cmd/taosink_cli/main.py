@@ -29,6 +29,8 @@ COMMANDS: Mapping[str, Command] = {
     "producer": Command("producer", "plays a fleet of devices and produces their records"),
     "segments": Command("segments", "collects segments, delivers messages whole", drains=True),
     "ingress": Command("ingress", "takes devices' messages over TCP and HTTP", drains=True),
+    "send": Command("send", "sends messages from a flag, a file or standard input"),
+    "tail": Command("tail", "shows the messages of a topic: tail TOPIC"),
     "token": Command("token", "makes and explains devices' tokens, and hashes secrets"),
     "doctor": Command("doctor", "checks everything that a consumer needs, before it runs"),
     "offsets show": Command("offsets", "shows where a group stands in each partition"),

@@ -42,7 +42,9 @@ from taosink.settings.redact import Redactor
 from taosink.settings.resolve import S, problem_of, resolve
 from taosink.settings.rules import remarks
 from taosink.settings.segments import SegmentsSettings
+from taosink.settings.send import SendSettings
 from taosink.settings.spec import Settings, Spec, specs_of
+from taosink.settings.tail import TailSettings
 from taosink.settings.token import TokenSettings
 from taosink.settings.yaml_file import parse_yaml
 
@@ -64,6 +66,8 @@ MODELS: Mapping[str, type[CommandSettings]] = {
     "producer": ProducerSettings,
     "segments": SegmentsSettings,
     "ingress": IngressSettings,
+    "send": SendSettings,
+    "tail": TailSettings,
     "token": TokenSettings,
     "doctor": DoctorSettings,
     "offsets show": OffsetsShowSettings,
