@@ -1,5 +1,6 @@
 """`taosink producer`."""
 
+import ssl
 import time
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,19 +8,26 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from taosink.config import ProducerSettings
+from taosink.settings.producer import MOST_AT_A_TIME
 from taosink_cli.main import Call
 from taosink_cli.start import start
 
 if TYPE_CHECKING:
     from taosink.simulator.options import ProducerOptions
+    from taosink.simulator.through import ThroughOptions
 
 
 def main(arguments: Sequence[str], call: Call) -> int:
     loaded = start(ProducerSettings, arguments, call)
     # After the flags: help and a wrong setting are answered without loading the Kafka client.
     from taosink.simulator.app import run_producer  # noqa: PLC0415
+    from taosink.tools import fail  # noqa: PLC0415
 
-    return run_producer(producer_options(loaded.settings))
+    try:
+        options = producer_options(loaded.settings)
+    except (OSError, ValueError) as error:  # a file of keys, tokens or authorities
+        return fail("producer", error)
+    return run_producer(options)
 
 
 def producer_options(settings: ProducerSettings, *, now_ns: int | None = None) -> "ProducerOptions":
@@ -61,6 +69,29 @@ def producer_options(settings: ProducerSettings, *, now_ns: int | None = None) -
         reset=partial(taos_driver, settings.taos, fleet.database) if settings.reset.reset else None,
         database=taos_address(settings.taos, fleet.database).database,
         supertable=fleet.supertable,
+        through=_through(settings),
+    )
+
+
+def _through(settings: ProducerSettings) -> "ThroughOptions | None":
+    given = settings.through
+    if not given.url:
+        return None
+    from taosink.simulator.passes import tokens_by_key, tokens_of_file  # noqa: PLC0415 -- wanted here alone
+    from taosink.simulator.through import ThroughOptions  # noqa: PLC0415 -- the same
+
+    token = None
+    if given.key_file is not None:
+        token = tokens_by_key(given.key_file)
+    elif given.tokens_file is not None:
+        token = tokens_of_file(given.tokens_file)
+    return ThroughOptions(
+        url=given.url,
+        connections=given.connections or min(settings.fleet.tables, MOST_AT_A_TIME),
+        batch=given.batch,
+        ack=given.ack,
+        token=token,
+        tls=None if given.ca is None else ssl.create_default_context(cafile=str(given.ca)),
     )
 
 

@@ -10,16 +10,28 @@ from taosink.settings.kinds import (
     Count,
     CountOrZero,
     Flag,
+    OptionalPath,
     OptionalSeconds,
     Seconds,
     check_topic,
     parse_start,
 )
 from taosink.settings.names import check_name
+from taosink.settings.rules import Faults, Values, rule
 from taosink.settings.spec import Group, Obsolete, setting
 
 METRIC_COLUMNS = 100
+MOST_AT_A_TIME = 100
 MIXED_COLUMNS = 4
+
+
+def check_gateway(url: str) -> str:
+    """Raises ValueError where it is no gateway's address."""
+    if url:
+        from taosdevice.link import Address  # noqa: PLC0415  # asked only where an address is given
+
+        Address.parse(url)
+    return url
 
 
 class OutputSettings(Group):
@@ -100,6 +112,70 @@ class FleetGroup(Group):
         return self.columns or (METRIC_COLUMNS if shape == "metrics" else MIXED_COLUMNS)
 
 
+class ThroughSettings(Group):
+    """The way through a gateway, instead of writing to Kafka."""
+
+    heading: ClassVar[str] = "Through a gateway"
+
+    url: Annotated[str, AfterValidator(check_gateway)] = setting(
+        "through",
+        "",
+        "Gateway to send through as devices do: tcp://host:number or tls://host:number.",
+        shown="none: records go to Kafka",
+    )
+    connections: CountOrZero = setting(
+        "through-connections",
+        0,
+        "Devices connected at a time.",
+        kind="number",
+        shown="every table, at most 100",
+        le=100_000,
+    )
+    batch: Count = setting("through-batch", 100, "Records of one request.", kind="number", le=10_000)
+    ack: Literal["kafka", "stored"] = setting(
+        "through-ack", "kafka", "What counts as acknowledged: by the broker, or stored by the database."
+    )
+    key_file: OptionalPath = setting(
+        "through-key-file",
+        None,
+        "The gateway's ingress.token-key-file: each device gets a token of its own.",
+        kind="file",
+        reads=True,
+    )
+    tokens_file: OptionalPath = setting(
+        "through-tokens-file",
+        None,
+        "File with device<TAB>token a line, as `taosink token` prints them, or device:secret.",
+        kind="file",
+        reads=True,
+    )
+    ca: OptionalPath = setting(
+        "through-ca",
+        None,
+        "File (PEM) with the authorities that may sign the gateway's certificate.",
+        kind="file",
+        shown="the system's",
+        reads=True,
+    )
+
+
+@rule("through", "poison", "backlog.group", "partitions")
+def _through_alone(values: Values) -> Faults:
+    if values["through"]:
+        if values["poison"]:
+            yield "poison", "a gateway takes no broken records: leave it out, or through"
+        if values["backlog.group"]:
+            yield "backlog.group", "through a gateway no group is waited for: leave one of the two out"
+        if values["partitions"]:
+            yield "partitions", "through a gateway it is the gateway that chooses partitions: leave it out"
+
+
+@rule("through-key-file", "through-tokens-file")
+def _one_kind_of_tokens(values: Values) -> Faults:
+    if values["through-key-file"] is not None and values["through-tokens-file"] is not None:
+        yield "through-tokens-file", "give this or through-key-file, not both"
+
+
 class BacklogSettings(Group):
     """How far a consumer group may fall behind before the producer waits for it."""
 
@@ -133,5 +209,6 @@ class ProducerSettings(CommandSettings):
     kafka: KafkaSettings = KafkaSettings()
     fleet: FleetGroup = FleetGroup()
     backlog: BacklogSettings = BacklogSettings()
+    through: ThroughSettings = ThroughSettings()
     reset: ResetSettings = ResetSettings()
     taos: TaosSettings = TaosSettings()

@@ -1,5 +1,6 @@
 """`taosink producer`: runs the fleet, and says whether everything arrived."""
 
+import asyncio
 import json
 import signal
 import sys
@@ -13,6 +14,7 @@ from typing import TextIO
 
 import structlog
 
+from taosdevice.framing import Framing
 from taosink.kafka.group_offsets import GroupOffsets
 from taosink.kafka.publish import Publisher, PublishError
 from taosink.kafka.topics import BrokerUnreachableError, TopicError, admin_client, ensure_topic
@@ -24,6 +26,7 @@ from taosink.simulator.options import ProducerOptions, Summary
 from taosink.simulator.production import Production
 from taosink.simulator.progress import Shown, shown
 from taosink.simulator.reset import ResetError, reset_supertable
+from taosink.simulator.through import GatewayUnreachableError, Passage, ThroughOptions
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +56,10 @@ def run_producer(
         stops = stack.enter_context(stop_signals()) if stop is None else Stop(stop, threading.Event())
         try:
             fleet = Fleet(options.fleet)
+            if options.through is not None:
+                if options.reset is not None and not stops.asked.is_set():
+                    reset(options, fleet, options.reset())
+                return pass_through(options, options.through, fleet, stop=stops, out=out or sys.stdout)
             partitions = find_partitions(options)
             publisher = Publisher(
                 options.kafka_properties(), on_error=log_client_error, name="taosink-producer"
@@ -61,7 +68,7 @@ def run_producer(
             # Last, since it cannot be taken back: a run that cannot start must not have dropped anything.
             if options.reset is not None and not stops.asked.is_set():
                 reset(options, fleet, options.reset())
-        except (TopicError, PublishError, ResetError, ValueError) as error:
+        except (TopicError, PublishError, ResetError, GatewayUnreachableError, ValueError) as error:
             log.error("producer.not_started", **why(error, options), meaning="nothing was produced")
             return EXIT_NOT_STARTED
         return produce(options, fleet, partitions, publisher, stop=stops, out=out or sys.stdout)
@@ -157,6 +164,43 @@ def produce(
     say(summary, out)
     if fatal or publisher.fatal:
         return EXIT_FATAL
+    return EXIT_DELIVERED if summary.everything_arrived else EXIT_NOT_DELIVERED
+
+
+def pass_through(
+    options: ProducerOptions, through: ThroughOptions, fleet: Fleet, *, stop: Stop, out: TextIO
+) -> int:
+    """The fleet through a gateway. Raises GatewayUnreachableError where none is there at the start."""
+    started = time.monotonic()
+    with shown(through.url, fleet.total) as progress:
+        passage = Passage(
+            fleet,
+            through,
+            framing=Framing.JSON_LINES if options.codec == "json" else Framing.MSGPACK,
+            stop=stop.asked,
+            abandon=stop.abandon,
+            rate=options.rate,
+            duration=options.duration,
+            stop_deadline=options.stop_deadline,
+            tick=lambda: progress.update(passage.counts.produced, passage.counts.delivered),
+        )
+        asyncio.run(passage.run(options.connect_timeout))
+        counts = passage.counts
+        progress.update(counts.produced, counts.delivered)
+    summary = Summary(
+        topic=through.url,
+        partitions=0,
+        produced=counts.produced,
+        delivered=counts.delivered,
+        failed=counts.produced - counts.delivered,
+        refused=counts.refused,
+        poison=0,
+        stopped=stop.asked.is_set(),
+        seconds=round(time.monotonic() - started, 3),
+        seed=options.fleet.seed,
+        start_ns=options.fleet.start_ns,
+    )
+    say(summary, out)
     return EXIT_DELIVERED if summary.everything_arrived else EXIT_NOT_DELIVERED
 
 

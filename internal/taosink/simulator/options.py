@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from taosink.ports import Driver
 from taosink.simulator.fleet import FleetSettings
+from taosink.simulator.through import ThroughOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +15,8 @@ class ProducerOptions:
 
     `partitions` None: the topic's. `rate`: records a second; None: as fast as it goes. `duration`: seconds.
     With `wait_for_group`, the producer is never more than `max_backlog_bytes` of a partition ahead of what
-    that group has committed. With `reset`, `supertable` in `database` is DROPPED by the driver that it makes.
+    that group has committed. With `through`, records go to that gateway instead of Kafka. With `reset`,
+    `supertable` in `database` is DROPPED by the driver that it makes.
     """
 
     brokers: str
@@ -30,6 +32,7 @@ class ProducerOptions:
     reset: Callable[[], Driver] | None = field(default=None, repr=False)
     database: str = ""
     supertable: str = "stb"
+    through: ThroughOptions | None = None
     stop_deadline: float = 25.0
     connect_timeout: float = 10.0
 
