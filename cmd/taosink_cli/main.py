@@ -41,6 +41,7 @@ COMMANDS: Mapping[str, Command] = {
     "dlq stats": Command("dlq", "counts dead letters by reason, number and device"),
     "dlq replay": Command("dlq", "replays dead letters, to their topic or the database"),
     "dlq purge": Command("dlq", "deletes the beginning of the dead-letter topic"),
+    "bench ingress": Command("bench", "loads a gateway with devices, and measures it"),
     "demo": Command("demo", "runs everything on this machine and audits what was stored"),
     "embedded broker": Command("embedded_broker", "a Kafka broker for demos and tests"),
     "embedded database": Command("embedded_database", "a TDengine for demos and tests, over SQLite"),

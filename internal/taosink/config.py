@@ -35,6 +35,7 @@ from taosink.settings.layers import (
     from_flags,
     variables_of,
 )
+from taosink.settings.load import LoadSettings
 from taosink.settings.offsets import OffsetsResetSettings, OffsetsShowSettings
 from taosink.settings.problems import Notice, Problem, SettingsError
 from taosink.settings.producer import ProducerSettings
@@ -56,6 +57,7 @@ __all__ = [
     "EmbeddedBrokerSettings",
     "EmbeddedDatabaseSettings",
     "IngressSettings",
+    "LoadSettings",
     "Loaded",
     "ProducerSettings",
     "load",
@@ -80,6 +82,7 @@ MODELS: Mapping[str, type[CommandSettings]] = {
     "dlq purge": DlqPurgeSettings,
     "embedded broker": EmbeddedBrokerSettings,
     "embedded database": EmbeddedDatabaseSettings,
+    "bench ingress": LoadSettings,
     "demo": DemoSettings,
 }
 """The settings of each command."""

@@ -1,0 +1,1 @@
+"""A load tool for gateways: many devices' connections, requests at a given rate, and what they cost."""
