@@ -22,6 +22,7 @@ def main(arguments: Sequence[str], call: Call) -> int:
         tables=settings.tables,
         partitions=settings.partitions,
         consumers=settings.consumers,
+        devices=settings.devices,
         poison=settings.poison,
         seed=settings.seed,
         keep=settings.keep,

@@ -6,11 +6,15 @@ from pathlib import Path
 
 from taosink.simulator.fleet import FleetSettings
 
+READINGS = 100
+"""Of one device that sends through the gateway."""
+
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
     """`launcher` is the command that starts taosink (program and first arguments), which the command line knows.
 
+    `devices` send through a gateway, none where it is 0.
     `patience`: seconds without any movement after which the demo gives up and reports what it sees.
     """
 
@@ -19,6 +23,7 @@ class DemoOptions:
     tables: int = 100
     partitions: int = 10
     consumers: int = 2
+    devices: int = 20
     poison: int = 0
     seed: int = 99
     keep: bool = False
@@ -35,4 +40,16 @@ class DemoOptions:
             shape="demo",
             records=self.records,
             poison=self.poison,
+        )
+
+    @property
+    def device_fleet(self) -> FleetSettings:
+        """The devices that send through the gateway. Their names and values are apart from the producer's, their
+        columns the same: both fit one supertable, and neither can be taken for the other."""
+        return FleetSettings(
+            table_prefix="gw",
+            tables=self.devices,
+            records_per_table=READINGS,
+            seed=self.seed + 1,
+            shape="demo",
         )

@@ -4,7 +4,7 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -13,8 +13,10 @@ from taosbatch.fnv import partition
 from taosink.audit.fleet_audit import FleetVerdict, audit_fleet
 from taosink.demo.child import ChildError
 from taosink.demo.cluster import DATABASE, SUPERTABLE, TOPIC, Cluster, stats_of
+from taosink.demo.devices import Devices
+from taosink.demo.invitation import invitation
 from taosink.demo.options import DemoOptions
-from taosink.demo.report import DemoReport, render
+from taosink.demo.report import DemoReport, gateway_report, render
 from taosink.exits import Exit
 from taosink.simulator.fleet import Fleet
 from taosink.taos.address import parse
@@ -23,6 +25,8 @@ from taosink.taos.embedded_stats import embedded_stats
 from taosink.taos.errors import TaosError
 
 TICK = 0.25
+LAST_LINE = 2.0
+"""Seconds: a consumer says what it stored once in each."""
 COUNT = f"SELECT COUNT(*) FROM `{DATABASE}`.`{SUPERTABLE}`"  # noqa: S608 - both names are constants
 
 Chaos = Callable[[Cluster, int], None]
@@ -56,7 +60,7 @@ def run(options: DemoOptions, *, chaos: Chaos = lambda _cluster, _stored: None) 
 
 
 class Demo:
-    """One run, in one thread."""
+    """One run, in one thread; the devices that send through the gateway have another."""
 
     def __init__(self, options: DemoOptions, console: Console, stop: threading.Event, chaos: Chaos) -> None:
         self._options = options
@@ -76,36 +80,89 @@ class Demo:
         self.cluster.start_producer()
         self._driver = connect(parse(self.cluster.taosuri))
         try:
-            self._watch()
+            everything = self._watch()
             seconds = time.monotonic() - started
+            devices = by_consumer = None
+            if self._options.devices and everything:
+                by_consumer = self._gateway_there()
+                devices = self._send_through()
+            elif self._options.devices:
+                # What did not move before would not move now: the devices would only wait their time away.
+                self._say("no device sends through the gateway: the records before it did not all arrive")
             if not self._options.keep:
                 self.cluster.stop_clients()
-            report = self._report(seconds)
+            report = self._report(seconds, by_consumer or self._by_consumer(), devices)
         finally:
             self._driver.close()
         self._finish(report)
         return report
 
-    def _watch(self) -> None:
-        """Until all that was produced is stored or dead-lettered, or nothing moved for `patience` seconds."""
-        options, moved, last = self._options, time.monotonic(), (-1, -1, -1)
+    def _watch(self) -> bool:
+        """Until all that was produced is stored or dead-lettered; False where it does not come to that."""
+        options = self._options
         with self._progress() as progress:
             produced_bar = progress.add_task("produced", total=options.records)
             stored_bar = progress.add_task("stored", total=options.records - options.poison)
-            while True:
+
+            def look() -> tuple[bool, Hashable]:
                 counts = (self.cluster.produced, self._stored(), self.cluster.dead_lettered_by_consumers)
                 progress.update(produced_bar, completed=counts[0])
                 progress.update(stored_bar, completed=counts[1])
                 self.cluster.check()
                 self._chaos(self.cluster, counts[1])
-                if counts[1] >= options.records - options.poison and counts[2] >= options.poison:
-                    return
-                if counts != last:
-                    last, moved = counts, time.monotonic()
-                elif time.monotonic() - moved > options.patience:
-                    return
-                if self._stop.wait(TICK):
-                    raise InterruptedDemoError
+                done = counts[1] >= options.records - options.poison and counts[2] >= options.poison
+                return done, counts
+
+            return self._until(look)
+
+    def _gateway_there(self) -> Mapping[str, int]:
+        """Starts the gateway, after the records: it takes nothing from them. Returns what each consumer had stored
+        before any device sent."""
+        gateway, said = self.cluster.start_gateway(), time.monotonic() + LAST_LINE
+
+        def look() -> tuple[bool, Hashable]:
+            self.cluster.check()
+            told = sum(self._by_consumer().values()) >= self._options.records - self._options.poison
+            return bool(self.cluster.gateway_at) and (told or time.monotonic() >= said), None
+
+        if not self._until(look):
+            raise ChildError(f"the gateway does not listen: {gateway.last_words()}")
+        return self._by_consumer()
+
+    def _send_through(self) -> Devices:
+        """All devices, until each is answered or nothing moved for `patience` seconds."""
+        fleet = Fleet(self._options.device_fleet)
+        devices = Devices(fleet, f"tcp://{self.cluster.gateway_at['tcp']}", self.cluster.keys)
+        devices.start()
+        try:
+            with self._progress() as progress:
+                bar = progress.add_task("through gateway", total=fleet.total)
+
+                def look() -> tuple[bool, Hashable]:
+                    done = not devices.running
+                    progress.update(bar, completed=devices.acknowledged)
+                    self.cluster.check()
+                    self._chaos(self.cluster, self._stored())
+                    return done, devices.acknowledged
+
+                self._until(look)
+        finally:
+            devices.end()
+        return devices
+
+    def _until(self, look: Callable[[], tuple[bool, Hashable]]) -> bool:
+        """Looks on every tick until it is done; False where what is seen does not change for `patience` seconds."""
+        moved, last = time.monotonic(), None
+        while True:
+            done, seen = look()
+            if done:
+                return True
+            if seen != last:
+                last, moved = seen, time.monotonic()
+            elif time.monotonic() - moved > self._options.patience:
+                return False
+            if self._stop.wait(TICK):
+                raise InterruptedDemoError
 
     def _stored(self) -> int:
         try:
@@ -113,17 +170,21 @@ class Demo:
         except TaosError:
             return 0  # database and supertable come with the first batch
 
-    def _report(self, seconds: float) -> DemoReport:
+    def _by_consumer(self) -> Mapping[str, int]:
+        return {c.name: int(stats_of(c).get("stored", 0)) for c in self.cluster.consumers}
+
+    def _report(self, seconds: float, by_consumer: Mapping[str, int], devices: Devices | None) -> DemoReport:
+        letters = self.cluster.dead_letters()
+        ours = [name for name in letters if devices is not None and name in devices.names]
         with self._progress() as progress:
             bar = progress.add_task("audited devices", total=self._options.tables)
-            verdict = audit_fleet(
+            verdict = self._audit(
                 self._fleet,
-                self._driver,
-                DATABASE,
-                dead_lettered=self.cluster.dead_lettered(),
-                precision="ms",
+                len(letters) - len(ours),
                 progress=lambda done: progress.update(bar, completed=done),
             )
+        through = devices and self._audit(devices.fleet, len(ours))
+        part = gateway_report(devices.told, through) if devices and through else None
         return DemoReport(
             produced=self.cluster.produced,
             stored=verdict.stored,
@@ -133,10 +194,18 @@ class Demo:
             merged=verdict.merged,
             seconds=round(seconds, 2),
             rows_per_second=int(verdict.stored / seconds),
-            consumers={c.name: int(stats_of(c).get("stored", 0)) for c in self.cluster.consumers},
+            consumers=by_consumer,
             partitions=_per_partition(verdict, self._options.partitions),
-            agrees=verdict.agrees,
-            examples=(*self.cluster.errors(), *verdict.examples),
+            agrees=verdict.agrees and (part is None or part.agrees),
+            gateway=part,
+            examples=(*self.cluster.errors(), *verdict.examples, *(through.examples if through else ())),
+        )
+
+    def _audit(
+        self, fleet: Fleet, dead_lettered: int, progress: Callable[[int], None] = lambda _: None
+    ) -> FleetVerdict:
+        return audit_fleet(
+            fleet, self._driver, DATABASE, dead_lettered=dead_lettered, precision="ms", progress=progress
         )
 
     def _finish(self, report: DemoReport) -> None:
@@ -144,9 +213,8 @@ class Demo:
         if self._options.report is not None:
             self._options.report.write_text(json.dumps(report.as_json(), indent=2) + "\n")
         if self._options.keep:
-            self._say(f"broker {self.cluster.brokers}, topic {TOPIC}")
-            self._say(f"database {self.cluster.taosuri}")
-            self._say("everything stays up until Ctrl-C")
+            for line in invitation(self.cluster):
+                self._say(line)
             self._stop.wait()
 
     def _say(self, text: str) -> None:

@@ -94,6 +94,14 @@ class DemoGroup(Group):
     consumers: Count = setting(
         "demo.consumers", 2, "Consumer processes.", kind="number", short="consumers", le=64
     )
+    devices: CountOrZero = setting(
+        "demo.devices",
+        20,
+        "Devices that send through a gateway once the records are stored; 0 for none.",
+        kind="number",
+        short="devices",
+        le=10_000,
+    )
     poison: CountOrZero = setting("demo.poison", 0, "Broken records mixed in.", kind="number", short="poison")
     seed: int = setting("demo.seed", 99, "Seed of the random values.", kind="number", short="seed")
     keep: Flag = setting(
