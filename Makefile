@@ -33,7 +33,7 @@ help: ## list the targets
 install: $(VENV)/.dev-stamp ## only the set-up, which the other targets do by themselves
 
 .PHONY: run
-run: $(VENV)/.run-stamp ## broker, database, producer, two consumers, audit (ARGS='--keep', ARGS='--report FILE')
+run: $(VENV)/.run-stamp ## broker, database, producer, consumers, gateway, devices, audit (ARGS='--keep')
 	@$(BIN)/taosink demo $(ARGS)
 
 .PHONY: check
@@ -48,7 +48,7 @@ test: $(VENV)/.dev-stamp ## the whole suite (ARGS='-k offsets')
 	$(BIN)/pytest --cov --cov-report=term:skip-covered $(ARGS)
 
 .PHONY: soak
-soak: $(VENV)/.dev-stamp ## ten minutes of seeded faults against a running group (ARGS='-k chaos')
+soak: $(VENV)/.dev-stamp ## seeded faults, kills, cuts, memory, gateways (ARGS='-k chaos': ten minutes of faults)
 	$(BIN)/pytest tests/soak -m soak -s -o faulthandler_timeout=0 $(ARGS)
 
 .PHONY: bench
