@@ -105,7 +105,8 @@ class Gate:
         return self._breakers.next_probe(chunk.ticket)
 
     def judge(self, waiting: Sequence[int], rejects: Sequence[Reject], now: float) -> None:
-        """Counts what the batch came to, in the partitions' order. What waits is not judged, rejected or not."""
+        """Counts what the batch came to, in the partitions' order. What waits is not judged, rejected or not: it
+        counts as good meanwhile."""
         waits = self._by_lane(waiting)
         bad: defaultdict[Lane, dict[int, Verdict]] = defaultdict(dict)
         verdicts = {r.index: verdict_of(r) for r in rejects}
@@ -114,7 +115,8 @@ class Gate:
         for lane, rows in self._rows.items():
             held = set(waits.get(lane, ()))
             runs = _runs(rows, {n: v for n, v in bad[lane].items() if n not in held}, held)
-            self._report(lane, self._breaker_of[lane].judge(runs, now, ended=lane in self._stopped))
+            breaker, ended = self._breaker_of[lane], lane in self._stopped
+            self._report(lane, breaker.judge(runs, now, waiting=len(held), ended=ended))
 
     def _each(self, verdicts: Mapping[int, Verdict]) -> Iterator[tuple[tuple[Lane, int], Verdict]]:
         ordered = sorted(verdicts)

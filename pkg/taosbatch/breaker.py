@@ -38,6 +38,7 @@ class Breaker:
         self._runs: deque[tuple[Verdict, int]] = deque()
         self._counts = dict.fromkeys(Verdict, 0)
         self._good_probes = 0
+        self._waiting = 0
         self.next_probe: float | None = None
 
     def __repr__(self) -> str:
@@ -64,18 +65,29 @@ class Breaker:
         begin = max(0, end - window)
         older = min(before, window - (end - begin))
         so_far = bisect_left(bad, end) - bisect_left(bad, begin) + self._last(older, verdict)
-        return not self._too_many(verdict, so_far, end - begin + older)
+        beyond = max(0, self._waiting - rows)
+        return not self._too_many(verdict, so_far, end - begin + older + beyond)
 
-    def judge(self, runs: Iterable[tuple[Verdict, int]], now: float, *, ended: bool = False) -> bool:
+    def judge(
+        self, runs: Iterable[tuple[Verdict, int]], now: float, *, waiting: int = 0, ended: bool = False
+    ) -> bool:
         """Counts rows that are over, in the partition's order; True where that opens or closes it. `ended`: `allows`
-        has said no meanwhile."""
+        has said no meanwhile.
+
+        `waiting` rows of the same ones are neither stored nor refused. They count as good until they are over:
+        without a database the bad rows of a backlog are found long before its good ones are stored.
+        """
         if self.is_open:
             changes = [self._judge_probe(verdict, now) for verdict, rows in runs if rows]
             return any(changes)
+        over = 0
         for verdict, rows in runs:
             self._count(verdict, rows)
-        bad = (Verdict.REFUSED, Verdict.UNREADABLE)
-        if not ended and not any(self._too_many(v, self._counts[v], self.judged) for v in bad):
+            over += rows
+        # What waited stands at the head of the lane, so that it was among these.
+        self._waiting = max(0, self._waiting - over - waiting) + waiting
+        bad, rows = (Verdict.REFUSED, Verdict.UNREADABLE), self.judged + self._waiting
+        if not ended and not any(self._too_many(v, self._counts[v], rows) for v in bad):
             return False
         self._good_probes, self.next_probe = 0, now + self._rule.probe_every
         return True
@@ -99,6 +111,7 @@ class Breaker:
         """By an operator's word: everything is forgotten."""
         self._runs.clear()
         self._counts = dict.fromkeys(Verdict, 0)
+        self._waiting = 0
         self.next_probe = None
 
     def _judge_probe(self, verdict: Verdict, now: float) -> bool:

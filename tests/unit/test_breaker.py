@@ -137,3 +137,27 @@ def test_the_window_holds_the_last_rows_exactly(steps: list[tuple[Verdict, int]]
     assert breaker._counts == {verdict: last.count(verdict) for verdict in Verdict}
     for n in (1, 7, 60, 100):
         assert breaker._last(n, REFUSED) == last[-n:].count(REFUSED)
+
+
+def test_rows_that_wait_count_as_good_until_they_are_over() -> None:
+    """Without a database the few bad rows of a large batch are found first; they stop nothing then, nor later."""
+    breaker = Breaker(BreakerRule())
+    assert not breaker.judge([(REFUSED, 60)], 0.0, waiting=9_940)
+    for _ in range(3):
+        assert not breaker.judge([(REFUSED, 1)], 0.0, waiting=9_940)
+    assert not breaker.judge([(GOOD, 9_940)], 0.0)
+    assert not judge(breaker, REFUSED, 199)
+    assert judge(breaker, REFUSED, 1)
+
+
+def test_rows_that_wait_do_not_hide_a_lane_that_is_mostly_bad() -> None:
+    """A third of what was looked at: it opens although nothing was stored."""
+    assert Breaker(BreakerRule()).judge([(REFUSED, 60)], 0.0, waiting=120)
+
+
+def test_rows_that_waited_and_were_refused_are_good_no_more() -> None:
+    """Each row counts once: as waiting until it is over, then as what it came to."""
+    breaker = Breaker(BreakerRule())
+    assert not breaker.judge([(REFUSED, 40)], 0.0, waiting=300)
+    assert not breaker.allows(REFUSED, list(range(60)), 60, 100)
+    assert breaker.judge([(REFUSED, 60), (GOOD, 240)], 0.0)
