@@ -87,10 +87,15 @@ def _run(arguments: Sequence[str], *, own_process: bool) -> int:
         name = " ".join(arguments[:words])
         if name in COMMANDS:
             call = Call(name, COMMANDS[name].about, own_process)
-            if own_process and COMMANDS[name].drains:
+            drains = own_process and COMMANDS[name].drains
+            if drains:
                 early_stop.hold()
-            module = importlib.import_module(f"taosink_cli.{COMMANDS[name].module}")
-            return int(module.main(arguments[words:], call))
+            try:
+                module = importlib.import_module(f"taosink_cli.{COMMANDS[name].module}")
+                return int(module.main(arguments[words:], call))
+            finally:
+                if drains:
+                    early_stop.over()
     return _refuse_unknown(arguments)
 
 

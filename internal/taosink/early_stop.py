@@ -32,6 +32,13 @@ def take() -> bool:
     return _asked
 
 
+def over() -> None:
+    """The command has ended: a further signal asks for nothing more. Without it one that comes while the interpreter
+    takes itself down, which puts the default handlers back, would change the exit code to -15."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def block() -> bool:
     """Keeps signals pending while the process replaces itself, which forgets handlers and what they noted; the new
     self's `hold` takes them. False where one came before: it must not replace itself then."""

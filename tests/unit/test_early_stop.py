@@ -66,3 +66,35 @@ def test_a_stop_while_the_process_starts_itself_anew_is_not_lost() -> None:
     code, logged = stopped_at("site", "--kafka.brokers=127.0.0.1:1", "--taos.password=hunter22", occurrence=2)
     assert code == 0, logged
     assert "consumer.not_started" in logged
+
+
+LATE = """
+import os, signal, sys
+from taosink import early_stop
+from taosink_cli.main import main
+
+class Late:
+    def __del__(self, kill=os.kill, pid=os.getpid(), number=signal.SIGTERM):
+        kill(pid, number)
+
+early_stop.hold()
+os.kill(os.getpid(), signal.SIGTERM)
+sys.late = Late()  # goes when the interpreter has put the default handlers back
+sys.argv = ["taosink", "consumer", "--kafka.brokers=127.0.0.1:1", "--taosuri=http://root@127.0.0.1:1/d"]
+sys.exit(main())
+"""
+
+
+def test_a_signal_while_the_interpreter_ends_changes_nothing() -> None:
+    """The exit code is the one that the command gave."""
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("TAOSINK_")}
+    ended = subprocess.run(
+        [sys.executable, "-c", LATE],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "consumer.not_started" in ended.stderr
