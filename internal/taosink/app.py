@@ -39,8 +39,9 @@ log = structlog.get_logger()
 LOOK = 0.2
 """Seconds between two looks of the main thread at what cannot wake it."""
 LAST_ANSWERS = 0.5
-STATUS_ENDS = 2.0
-"""Seconds at the very end for answers that are on their way to devices, and for the status listener's requests."""
+"""Seconds at the very end for answers that are on their way to devices, where the deadline leaves them."""
+STATUS_ENDS, STATUS_ENDS_LEAST = 2.0, 0.1
+"""The same for the status listener's requests."""
 
 
 def run_consumer(settings: ConsumerSettings) -> int:
@@ -221,10 +222,12 @@ class Consumer:
         self.stuck = stopping.stuck
         code = self._exit_code(drained, refused)
         if self.replies is not None:
-            self.replies.close(LAST_ANSWERS)
+            self.replies.close(min(LAST_ANSWERS, stopping.left))
         self.reporter.stop(code)
         # Last of all: until here it tells how the stop goes.
-        if self.status is not None and not self.status.stop(STATUS_ENDS):
+        if self.status is not None and not self.status.stop(
+            min(STATUS_ENDS, max(STATUS_ENDS_LEAST, stopping.left))
+        ):
             self.stuck = True
         return code
 

@@ -87,6 +87,11 @@ class Stopping:
         )
         return drained and ended and not letters
 
+    @property
+    def left(self) -> float:
+        """Seconds until the deadline, for what is to be told and closed after the run."""
+        return max(0.0, self._deadline - self._clock())
+
     def _until(self, done: Callable[[], bool]) -> bool:
         """Asks until it is done, until it is time to abandon, or until a second signal comes."""
         while not done():

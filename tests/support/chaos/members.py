@@ -61,6 +61,8 @@ class Member:
         self.process.send_signal(number)
         if number is signal.SIGTERM and self.asked_at is None:
             self.asked_at = time.monotonic()
+        if number is signal.SIGCONT and self.asked_at is not None:
+            self.asked_at = time.monotonic()  # while it was frozen it could not hear
         return True
 
 
