@@ -1,7 +1,7 @@
 """An application's own worker: it answers what devices ask, decides who may connect, and gives commands.
 
 The gateway puts every request that it does not know itself on one topic, its key the device's id, as
-    {"deviceRequest": {"action", "uid", "data"}, "serverId", "clientId"}
+    {"deviceRequest": {"action", "deviceUid", "uid", "data"}, "serverId", "clientId"}
 and connects and disconnects as the same with "event": true. What a worker puts on the response topic reaches the
 device, wherever it is connected:
     {"deviceResponse": {"action", "uid", "data", "status"}, "serverId", "clientId"}

@@ -190,6 +190,8 @@ def _answer(asked: Owed, outcome: dict[str, str]) -> dict[str, Any]:
     answer: dict[str, Any] = {"clientId": asked.client, "uid": asked.uid}
     if asked.place is not None:
         answer["index"] = asked.place
+    if asked.ticket is not None:
+        answer["ticket"] = asked.ticket
     return answer | outcome
 
 

@@ -306,7 +306,7 @@ def test_an_answer_for_a_socket_that_is_gone_is_counted() -> None:
             await server.until(lambda: len(rig.gateway.sessions) == 1)
             rig.publishing.acknowledge()
             rig.downlink.stored([WorkerAnswer(session.client_id, uid, "ok") for uid in (3, 99)])
-            assert rig.seen("event", "stored_for_nobody") == 1
+            assert rig.seen("event", "stored_for_nobody") == 2
             response = {"action": "open.response", "uid": 1, "status": "ok"}
             assert not rig.downlink.respond(session.client_id, None, response)
             assert not rig.downlink.respond(None, "bad", response)

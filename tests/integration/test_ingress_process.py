@@ -118,7 +118,8 @@ def test_an_application_answers_a_device_through_the_broker(broker: Broker) -> N
             for m in read(broker, "tcp_layer_messages", 2)
             if "event" not in (found := json.loads(m.value() or b""))
         )
-        assert envelope["deviceRequest"] == {"action": "open.valve", "uid": "v", "data": {"n": 3}}
+        sent = {"action": "open.valve", "deviceUid": "pump-1", "uid": "v", "data": {"n": 3}}
+        assert envelope["deviceRequest"] == sent
         assert (envelope["serverId"], envelope["clientId"]) == (told["serverId"], told["clientId"])
         answer = {"action": "open.valve.response", "uid": "v", "status": "ok", "data": {"open": 3}}
         worker = Producer({"bootstrap.servers": broker.bootstrap, "log_level": 0})

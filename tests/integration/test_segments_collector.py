@@ -127,6 +127,23 @@ def test_messages_of_several_senders_come_whole_and_records_go_on(
     assert (found.key(), found.partition()) == (b"pump-7", partition("pump-7", 3))
 
 
+def test_what_is_in_messages_never_stands_in_the_log(
+    mock: MockKafka, receiver: Receiver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither of one that came whole nor of one that is lost, nor of what is no segment; who sent it may."""
+    rig = Rig(mock, receiver)
+    rig.put(*segments("swordfish " * 20), *segments("swordfish " * 20, "ben")[1:], b'{"payload": "swordfish"')
+    with rig.running() as collector:
+        rig.until(2)
+        assert finish(collector) is Exit.DRAINED
+    assert all("swordfish" in body["data"] for body in receiver.bodies)
+    log = "".join(capsys.readouterr())
+    assert "segments.message_lost" in log
+    assert "segments.unreadable" in log
+    assert "ben" in log
+    assert "swordfish" not in log
+
+
 def test_a_lost_message_is_reported_with_what_was_there_and_forgotten(
     mock: MockKafka, receiver: Receiver
 ) -> None:

@@ -1,6 +1,7 @@
 """Stand-ins for what is behind the gateway, and a gateway on a real socket in a thread's loop."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -136,6 +137,8 @@ class Rig:
         *,
         publishing: HandPublishing | None = None,
         clock: Callable[[], float] | None = None,
+        soon: Callable[[Callable[[], None]], object] = lambda call: call(),
+        stopwatch: Callable[[], float] = time.monotonic,
         total: int = 100_000,
         per_address: int = 100_000,
         owed: int = 1000,
@@ -154,6 +157,8 @@ class Rig:
             counting=self.counts,
             clock=clock or (lambda: self.now),
             wall=lambda: 0.0,
+            soon=soon,
+            stopwatch=stopwatch,
             events=events,
         )
         self.asking = Asking("gw-1", lambda: self.publishing)

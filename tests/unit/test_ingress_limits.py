@@ -131,6 +131,30 @@ def test_debts_are_bounded_and_end_by_time(told: list[Sequence[WorkerAnswer]]) -
     assert owed.add("c", 3, 1, 45.0, told.append)
 
 
+def test_who_has_gone_is_owed_nothing(told: list[Sequence[WorkerAnswer]]) -> None:
+    """Its debts make room for others at once."""
+    owed = OwedAnswers(30.0, 3)
+    assert owed.add("c", 1, 1, 0.0, told.append)
+    assert owed.add("c", "1", 1, 0.0, told.append)
+    assert owed.add("d", 1, 1, 0.0, told.append)
+
+    assert owed.forget("c") == 2
+    assert owed.forget("c") == 0
+
+    assert owed.add("e", 1, 2, 0.0, told.append)
+    assert owed.tell([WorkerAnswer("c", 1, "ok"), WorkerAnswer("d", 1, "ok")]) == 1
+    assert (len(owed), len(told)) == (1, 1)
+
+
+def test_an_answer_with_another_ticket_is_a_strangers(told: list[Sequence[WorkerAnswer]]) -> None:
+    """One without is taken: not every worker gives it back."""
+    owed = OwedAnswers(30.0, 3)
+    assert owed.add("c", 1, 2, 0.0, told.append, ticket=2)
+    assert owed.tell([WorkerAnswer("c", 1, "ok", ticket=1)]) == 1
+    assert owed.tell([WorkerAnswer("c", 1, "ok", 0, ticket=2), WorkerAnswer("c", 1, "ok", 1)]) == 0
+    assert len(told) == 1
+
+
 def test_answers_that_will_not_come_shorten_a_debt(told: list[Sequence[WorkerAnswer]]) -> None:
     """Where none is left to wait for, it ends."""
     owed = OwedAnswers(30.0, 2)
@@ -169,7 +193,7 @@ def test_every_limit_reaches_its_part() -> None:
     assert (limits.busy_after, limits.rate, limits.burst) == (8, 9.5, 10)
     assert (broker.max_records, broker.max_bytes) == (11, 12_288)
     assert wiring.record_limits(settings).body.bytes == 13_312
-    assert wiring.wire_limits(settings).connections == 14
+    assert wiring.wire_limits(settings, 14).connections == 14
 
 
 def test_a_server_id_is_made_where_none_is_given() -> None:

@@ -125,6 +125,16 @@ def test_memory_is_bounded_and_our_own_devices_have_room() -> None:
     assert state.overflow == 3
 
 
+def test_devices_that_have_gone_take_no_room_beyond_the_bound() -> None:
+    """Ids that are used once each do not fill the memory of the gateway that they came to."""
+    state = Presence("a", limit=2)
+    for n in range(100):
+        apply(state, f"d{n}", Claim("a", f"a{n}", at=1))
+        apply(state, f"d{n}", Claim("a", f"a{n}", at=2, gone=True))
+    assert len(state) <= 2
+    assert state.holder("d50", 1.0) is None
+
+
 def test_a_device_cannot_pass_for_a_server() -> None:
     """Whatever its id; and strangers' values are counted."""
     state = Presence("a")

@@ -156,7 +156,8 @@ def test_a_uid_keeps_its_kind_in_the_headers() -> None:
         dict(reply_headers("s", Reply("c", uid, indexed=False), 1)[0]) for uid in (5, "5", 'q"', "\ud800")
     ]
     assert [h["taosink.reply.uid"] for h in headers] == [b"5", b'"5"', b'"q\\""', b'"\xed\xa0\x80"']
-    indexed = reply_headers("s", Reply("c", 1, indexed=True), 3)
+    indexed = reply_headers("s", Reply("c", 1, indexed=True, ticket=12), 3)
+    assert {dict(h)["taosink.reply.ticket"] for h in indexed} == {b"12"}
     assert [dict(h)["taosink.reply.index"] for h in indexed] == [b"0", b"1", b"2"]
 
 

@@ -168,6 +168,60 @@ def test_data_that_the_broker_did_not_take_is_unknown(rig: Rig, device: Device) 
     assert (answer["status"], answer["errorCode"]) == ("unknown", "unknown_outcome")
 
 
+@pytest.mark.parametrize("ack", ["kafka", "stored"])
+def test_data_that_kafka_never_takes_is_rejected(rig: Rig, device: Device, ack: str) -> None:
+    """Sending it again would be refused again: the device is not sent round in circles."""
+    device.say("data", uid=7, data=READING, ack=ack)
+
+    rig.publishing.acknowledge({0: "MSG_SIZE_TOO_LARGE"})
+
+    (answer,) = device.wire.heard()
+    assert (answer["status"], answer["errorCode"]) == ("rejected", "record_rejected")
+    assert device.session.in_flight == 0
+
+
+@pytest.mark.parametrize(
+    ("why", "told"),
+    [
+        ("MSG_SIZE_TOO_LARGE", ("partial", "record_rejected")),
+        ("_MSG_TIMED_OUT", ("unknown", "unknown_outcome")),
+    ],
+)
+@pytest.mark.parametrize("ack", ["kafka", "stored"])
+def test_a_batch_tells_apart_what_kafka_never_takes_and_what_nobody_knows(
+    rig: Rig, device: Device, ack: str, why: str, told: tuple[str, str]
+) -> None:
+    """Both name the record by its place; the others' answers count."""
+    device.say("batch", uid="b", data=[5, READING, READING], ack=ack)
+
+    rig.publishing.acknowledge({0: why})
+    if ack == "stored":
+        rig.downlink.stored([WorkerAnswer(device.session.client_id, "b", "ok", index=1)])
+
+    (answer,) = device.wire.heard()
+    assert answer["data"]["accepted"] == 1
+    (own, kafkas) = answer["data"]["rejected"]
+    assert (own["index"], own["errorCode"], kafkas["index"]) == (0, "record_rejected", 1)
+    assert (answer["status"], kafkas["errorCode"]) == told
+
+
+@pytest.mark.parametrize(
+    ("why", "status", "code"),
+    [("MSG_SIZE_TOO_LARGE", "error", "bad_message"), ("_MSG_TIMED_OUT", "unknown", "unknown_outcome")],
+)
+def test_an_application_request_that_kafka_did_not_take_is_answered_by_the_gateway(
+    rig: Rig, device: Device, why: str, status: str, code: str
+) -> None:
+    """No worker will."""
+    device.say("open.valve", uid=9)
+    ((_, _, done),) = rig.publishing.requests
+
+    done({0: why})
+
+    (answer,) = device.wire.heard()
+    assert (answer["action"], answer["status"], answer["errorCode"]) == ("open.valve.response", status, code)
+
+
 def test_a_batch_tells_which_records_were_rejected(rig: Rig, device: Device) -> None:
     """Its good records are published all the same, and counted as accepted."""
     device.say("batch", uid="b", data=[READING, {"Timestamp": "yesterday", "Cols": [1]}, READING])
@@ -231,6 +285,25 @@ def test_stored_is_answered_by_the_worker_alone(rig: Rig, device: Device) -> Non
     assert device.wire.heard() == [{"action": "data.response", "uid": "s", "status": "ok"}]
 
 
+def test_a_late_answer_to_a_uid_is_none_to_the_next_request_of_that_uid(rig: Rig, device: Device) -> None:
+    """A consumer that stores a record a second time, or late, says nothing of another record."""
+    device.say("data", uid="s", data=READING, ack="stored")
+    first = rig.publishing.records[0][3]
+    rig.now += 31.0
+    rig.gateway.tick()
+    device.say("data", uid="s", data=READING, ack="stored")
+    second = rig.publishing.records[1][3]
+    assert first is not None
+    assert second is not None
+
+    rig.downlink.stored([WorkerAnswer(first.client, "s", "ok", ticket=first.ticket)])
+
+    assert [m["status"] for m in device.wire.heard()] == ["unknown"]
+    assert rig.seen("event", "stored_for_nobody") == 1
+    rig.downlink.stored([WorkerAnswer(second.client, "s", "ok", ticket=second.ticket)])
+    assert [m["status"] for m in device.wire.heard()] == ["ok"]
+
+
 def test_a_dead_lettered_record_is_rejected_with_its_reason(rig: Rig, device: Device) -> None:
     """The worker's code and text reach the device."""
     device.say("data", uid="s", data=READING, ack="stored")
@@ -270,6 +343,17 @@ def test_stored_records_that_the_broker_refused_are_not_waited_for(rig: Rig, dev
 
     (answer,) = device.wire.heard()
     assert (answer["status"], answer["data"]["accepted"]) == ("unknown", 1)
+
+
+def test_a_device_that_comes_and_goes_leaves_no_debts(rig: Rig) -> None:
+    """Other devices find room for theirs."""
+    for n in range(5):
+        device = Device(rig)
+        device.connect()
+        device.say("data", uid=n, data=READING, ack="stored")
+        assert len(rig.gateway.owed) == 1
+        rig.gateway.lost(device.session)
+    assert len(rig.gateway.owed) == 0
 
 
 def test_a_uid_that_is_owed_still_is_busy_until_it_is_answered(rig: Rig, device: Device) -> None:
@@ -344,10 +428,10 @@ def test_a_device_beyond_its_rate_is_told_and_not_read_until_the_next_tick() -> 
     rig = Rig(Limits(rate=10, burst=2), events=False)
     device = Device(rig)
     device.connect()
-    device.say("ping", uid=1)
-    device.say("ping", uid=2)
+    for uid in range(3):
+        device.say("ping", uid=uid)
 
-    assert [m.get("errorCode") for m in device.wire.heard()] == [None, "rate_limited"]
+    assert [m.get("errorCode") for m in device.wire.heard()] == [None, None, "rate_limited"]
     assert not device.wire.reading
     rig.now += 1.0
     rig.gateway.tick()
@@ -356,16 +440,46 @@ def test_a_device_beyond_its_rate_is_told_and_not_read_until_the_next_tick() -> 
     assert device.wire.heard() == [{"action": "pong", "uid": 3}]
 
 
+def test_a_device_that_connects_anew_has_the_rate_that_it_left() -> None:
+    """The rate is the device's: another connection gives it no more of it."""
+    rig = Rig(Limits(rate=0.001, burst=2), events=False)
+    answers: list[str | None] = []
+    for _ in range(3):
+        device = Device(rig)
+        device.connect()
+        device.say("ping", uid=1)
+        answers += [m.get("errorCode") for m in device.wire.heard()]
+    assert answers == [None, None, "rate_limited"]
+
+
+def test_logins_that_bring_more_than_may_be_held_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands behind a connect is held before anybody has proven who he is."""
+    monkeypatch.setattr("taosink.ingress.gateway.MOST_HELD", 100)
+    rig = Rig(Limits(rate=0), events=False)
+
+    async def flood() -> list[Device]:
+        devices = [Device(rig, f"pump-{n}") for n in range(3)]
+        for device in devices:
+            device.say("connect", deviceUid=device.name, uid="c")
+            device.say("data", uid=1, data=READING)
+        return devices
+
+    devices = asyncio.run(flood())
+    assert [d.session.open for d in devices] == [True, False, False]
+    assert devices[1].wire.heard()[-1]["errorCode"] == "busy"
+
+
 def test_an_application_request_goes_to_the_workers_and_its_answer_comes_back(
     rig: Rig, device: Device
 ) -> None:
-    """The envelope is that of the request topic, without the token; the answer finds the socket."""
+    """The envelope is that of the request topic, with the session's device and without the token; the answer
+    finds the socket."""
     device.say("open.valve", uid=9, data={"n": 1}, token="secret")
     ((envelope, key, done),) = rig.publishing.requests
     told = json.loads(envelope)
     assert key == b"pump-1"
     assert told == {
-        "deviceRequest": {"action": "open.valve", "uid": 9, "data": {"n": 1}},
+        "deviceRequest": {"action": "open.valve", "uid": 9, "data": {"n": 1}, "deviceUid": "pump-1"},
         "serverId": "gw-1",
         "clientId": device.session.client_id,
     }

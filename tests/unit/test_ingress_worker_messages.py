@@ -28,13 +28,14 @@ def test_folded_answers_name_their_owners() -> None:
                     "status": "rejected",
                     "errorCode": "x",
                     "errorMessage": "y",
+                    "ticket": 12,
                 },
             ],
         }
     )
     assert found == (
         WorkerAnswer("c1", 7, "ok"),
-        WorkerAnswer("c2", "7", "rejected", 3, "x", "y"),
+        WorkerAnswer("c2", "7", "rejected", 3, "x", "y", 12),
     )
 
 

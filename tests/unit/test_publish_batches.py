@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, Message
 from support.letters import messages_of
 
 from taosink.embedded.librdkafka import MockCluster
-from taosink.kafka.batch_report import BatchReport, Failed
+from taosink.kafka.batch_report import BatchReport, Failed, Headers
 from taosink.kafka.publish import Publisher
 
 
@@ -111,3 +111,68 @@ def test_a_closed_publisher_takes_nothing(broker: MockCluster) -> None:
     publisher.close(1)
     assert not publisher.produce_batch("test", [b"1"], key=b"d", partition=0, on_end=Ends())
     assert publisher.outstanding == 0
+
+
+@pytest.mark.parametrize("headers", [(), [[("h", b"1")]]], ids=["plain", "headers"])
+def test_a_single_record_goes_the_way_of_many(broker: MockCluster, headers: list[Headers]) -> None:
+    """To its partition, told once, also where the client refuses it at once or the broker does not have it."""
+    publisher = publisher_to(broker, **{"message.max.bytes": 2000})
+    fine, large, nowhere, again = Ends(), Ends(), Ends(), Ends()
+
+    def hand_over(value: bytes, partition: int, ends: Ends) -> bool:
+        return publisher.produce_batch(
+            "test", [value], key=b"d", partition=partition, headers=headers, on_end=ends
+        )
+
+    assert hand_over(b"a", 3, fine)
+    assert hand_over(b"x" * 5000, 3, large)
+    assert hand_over(b"b", 9, nowhere)
+    assert publisher.flush(20) == 0
+    assert hand_over(b"c", 9, again)
+    assert publisher.flush(20) == 0
+    assert fine.told == [[]]
+    assert large.told == [[(0, KafkaError.MSG_SIZE_TOO_LARGE)]]
+    assert nowhere.told == again.told == [[(0, KafkaError._UNKNOWN_PARTITION)]]
+    assert (publisher.delivered, publisher.failed) == (1, 3)
+    publisher.close(1)
+    (found,) = messages_of(broker.bootstrap, "test")
+    assert (found.partition(), found.key(), found.value()) == (3, b"d", b"a")
+    assert (found.headers() or []) == (headers[0] if headers else [])
+
+
+def test_a_single_record_for_which_the_queue_has_no_room_ends_too() -> None:
+    """It is told by the thread that tells the others, and holds up none of them."""
+    publisher = Publisher(
+        {
+            "bootstrap.servers": "127.0.0.1:1",
+            "log_level": 0,
+            "delivery.timeout.ms": 300,
+            "queue.buffering.max.messages": 1,
+        }
+    )
+    first, second = Ends(), Ends()
+    assert publisher.produce_batch("test", [b"1"], key=b"d", partition=0, on_end=first)
+    assert publisher.produce_batch("test", [b"2"], key=b"d", partition=0, on_end=second)
+    assert publisher.flush(20) == 0
+    assert second.told == [[(0, KafkaError._QUEUE_FULL)]]
+    assert first.told == [[(0, KafkaError._MSG_TIMED_OUT)]]
+    publisher.close(0)
+
+
+def test_threads_that_hand_over_at_once_lose_no_count(broker: MockCluster) -> None:
+    """Whoever waits for the last record waits for just those that were sent."""
+    publisher = publisher_to(broker)
+    ends: list[Failed] = []
+
+    def send() -> None:
+        for _ in range(500):
+            publisher.produce_batch("test", [b"v"], key=b"d", partition=0, on_end=ends.append)
+
+    threads = [threading.Thread(target=send) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert publisher.flush(20) == 0
+    assert (len(ends), publisher.delivered, publisher.outstanding) == (2000, 2000, 0)
+    publisher.close(1)

@@ -102,6 +102,7 @@ def chunk(*records: Record) -> Chunk:
         (headers(), Owed("gw-1", "c1", "u1", None)),
         (headers(uid="42", index="3"), Owed("gw-1", "c1", 42, 3)),
         (headers(uid='"42"', index="0"), Owed("gw-1", "c1", "42", 0)),
+        ([*headers(), ("taosink.reply.ticket", b"9")], Owed("gw-1", "c1", "u1", None, 9)),
     ],
 )
 def test_who_is_owed_an_answer(given: Headers | None, expected: Owed | None) -> None:
@@ -138,7 +139,7 @@ def test_what_is_stored_is_answered_in_one_message_a_gateway() -> None:
     replies = Replies(notes, "answers")
     records = [
         Record(headers('"a"')),
-        Record(headers('"b"', "gw-2")),
+        Record([*headers('"b"', "gw-2"), ("taosink.reply.ticket", b"12")]),
         Record(None),
         Record(headers("7", index="4")),
         Record(headers('"waits"')),
@@ -158,7 +159,7 @@ def test_what_is_stored_is_answered_in_one_message_a_gateway() -> None:
         ),
         (
             "answers",
-            {"serverId": "gw-2", "answers": [{"clientId": "c1", "uid": "b", "status": "ok"}]},
+            {"serverId": "gw-2", "answers": [{"clientId": "c1", "uid": "b", "ticket": 12, "status": "ok"}]},
             b"gw-2",
         ),
     ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import count
 from typing import Protocol
 
 from taosdevice.framing import FrameError, Framing
@@ -24,7 +25,7 @@ from taosdevice.requests import read_request
 from taosink.ingress.envelopes import request_envelope
 from taosink.ingress.owed import OwedAnswers
 from taosink.ingress.ports import Commands, Counting, Failures, Publishing, Reply, Uid, WorkerAnswer
-from taosink.ingress.replies import Pending, mistake, refusal
+from taosink.ingress.replies import TOO_LARGE, Pending, mistake, never_taken, refusal
 from taosink.ingress.session import Session
 from taosink.ingress.session_ports import State
 
@@ -66,6 +67,7 @@ class Actions:
         self._clock = clock
         self._requests = requests
         self._stored = stored
+        self._tickets = count(1)
         self._at_once = {PING: self._ping, CONNECT: self._connect, COMMAND_RESULT: self._result}
 
     def take(self, session: Session, frame: bytes, now: float, *, last: bool) -> bool:
@@ -154,8 +156,7 @@ class Actions:
             return True
         (value,) = records_of(framing, device, request.data)
         if isinstance(value, ProtocolError):
-            self._refuse(session, request, value.code, value.text)
-            return True
+            raise value
         pending = Pending(session, request.uid, self._counting, now, stored=request.ack == "stored")
         return self._publish(session, device, [value], pending)
 
@@ -195,18 +196,17 @@ class Actions:
     ) -> bool:
         client = session.client_id
         if not self._stored:
-            self._count_refused(Code.BAD_MESSAGE, "error")
-            session.send(mistake(pending.action, uid, Code.BAD_MESSAGE, NO_WORKERS))
-            return True
+            raise ProtocolError(Code.BAD_MESSAGE, NO_WORKERS)
         if self._owed.holds(client, uid):
             # A resend that came too early: it is right, and to be sent again where the first one's answer is lost.
             self._count_refused(Code.BUSY, "busy")
             session.send(refusal(pending.action, uid, Code.BUSY, SAME_UID))
             return True
         # Before it is published: a worker may be quicker than the broker's acknowledgement.
-        if not self._owed.add(client, uid, len(values), pending.began, partial(self._told, pending)):
+        ticket, told = next(self._tickets), partial(self._told, pending)
+        if not self._owed.add(client, uid, len(values), pending.began, told, ticket=ticket):
             return False
-        reply = Reply(client, uid, indexed=pending.size >= 0)
+        reply = Reply(client, uid, indexed=pending.size >= 0, ticket=ticket)
         if not self._publishing.readings(device, values, partial(self._half_way, pending), reply):
             self._owed.drop(client, uid)
             return False
@@ -230,7 +230,9 @@ class Actions:
             self._refuse(session, request, Code.UNKNOWN_ACTION, "nobody here knows this action")
             return True
         try:
-            envelope = request_envelope(self._server_id, session.client_id, request.message or {})
+            # The session's device: most requests leave it out, and workers shall not have to know sessions.
+            sent = {**(request.message or {}), "deviceUid": device}
+            envelope = request_envelope(self._server_id, session.client_id, sent)
         except ValueError as error:
             self._refuse(session, request, Code.BAD_MESSAGE, f"data: {error}")
             return True
@@ -245,7 +247,10 @@ class Actions:
     ) -> None:
         """A request that Kafka has is the workers' to answer; one that it may not have is answered here."""
         session.in_flight -= 1
-        if failures:
+        if never_taken(failures):
+            self._count_refused(Code.BAD_MESSAGE, "error")
+            session.send(mistake(action, uid, Code.BAD_MESSAGE, TOO_LARGE))
+        elif failures:
             self._counting.count("answer", "unknown")
             text = "Kafka did not acknowledge the request; it may be answered all the same"
             session.send(answer(action, uid, "unknown", code=Code.UNKNOWN_OUTCOME, text=text))

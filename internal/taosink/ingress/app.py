@@ -15,6 +15,7 @@ from taosink.ingress.accepting import serve
 from taosink.ingress.asking import Asking
 from taosink.ingress.auth import AuthError, TlsError, make_authenticator, make_tls
 from taosink.ingress.broker.gateway_broker import GatewayBroker
+from taosink.ingress.descriptors import room_for
 from taosink.ingress.downlink import SocketDownlink
 from taosink.ingress.gateway import TICK, Gateway
 from taosink.ingress.http.admin import AdminDeps, make_admin
@@ -81,17 +82,19 @@ class GatewayApp:
         loop.set_exception_handler(defect)
         self._settings = settings
         self.server_id = wiring.server_id(settings)
+        self._most = room_for(settings.limits.max_connections, settings.http.connections)
         self.metrics = IngressMetrics()
         self.owed = OwedAnswers(settings.waits.stored, settings.waits.max_owed)
         self.tls = make_tls(settings.tls)
         self.gateway = Gateway(
             server_id=self.server_id,
             limits=wiring.limits(settings),
-            admission=Admission(settings.limits.max_connections, settings.limits.max_per_address),
+            admission=Admission(self._most[0], settings.limits.max_per_address),
             owed=self.owed,
             counting=self.metrics,
             clock=loop.time,
             wall=time.time,
+            soon=loop.call_soon,
             events=settings.topics.events,
         )
         self.asking = Asking(self.server_id, lambda: self.broker.publishing)
@@ -260,7 +263,7 @@ class GatewayApp:
             self.listeners.http,
             name="public",
             context=self.tls.context if self.tls is not None else None,
-            limits=wiring.wire_limits(self._settings),
+            limits=wiring.wire_limits(self._settings, self._most[1]),
             refused=self._http_refused,
         )
 

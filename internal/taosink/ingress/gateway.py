@@ -3,6 +3,7 @@
 import asyncio
 import random
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any
@@ -14,20 +15,13 @@ from taosdevice.requests import Request
 from taosink.ingress.actions import Actions
 from taosink.ingress.asking import ASKING
 from taosink.ingress.envelopes import connection_event
-from taosink.ingress.limits import Admission, Limits
+from taosink.ingress.limits import Admission, Buckets, Limits
 from taosink.ingress.owed import OwedAnswers
-from taosink.ingress.ports import (
-    Authenticator,
-    Commands,
-    Counting,
-    Failures,
-    Presence,
-    Publishing,
-    Verdict,
-)
+from taosink.ingress.ports import Authenticator, Commands, Counting, Failures, Presence, Publishing, Verdict
 from taosink.ingress.session import Session
 from taosink.ingress.session_ports import Link, Pause, State
 from taosink.ingress.sessions import Sessions
+from taosink.ingress.turns import Turns
 from taosink.ingress.wheel import Wheel
 
 log = structlog.get_logger()
@@ -54,6 +48,8 @@ class Gateway:
         counting: Counting,
         clock: Callable[[], float],
         wall: Callable[[], float],
+        soon: Callable[[Callable[[], None]], object],
+        stopwatch: Callable[[], float] = time.monotonic,
         events: bool = True,
     ) -> None:
         self.server_id = server_id
@@ -68,7 +64,8 @@ class Gateway:
         self._events = events
         self._wheel: Wheel[Session] = Wheel(TICK)
         self._waiting: set[Session] = set()
-        self._held = self._frames = 0
+        self._turns: Turns[Session] = Turns(soon, self._go_on, clock=stopwatch)
+        self._buckets, self._held, self._frames = Buckets(limits.burst), 0, 0
         self._logins: set[asyncio.Task[None]] = set()
         self._prefix, self._numbers = secrets.token_hex(6), count(1)
 
@@ -123,6 +120,9 @@ class Gateway:
 
     def take(self, session: Session, frame: bytes, now: float, *, last: bool) -> bool:
         """As `session.Desk`."""
+        if not last and self._held <= MOST_HELD and self._turns.spent():
+            self._turns.wait(session)
+            return False
         self._frames += 1
         if not session.may_send(now):
             # Reading stops until the next tick, so that a flood costs little more than its answers.
@@ -131,9 +131,11 @@ class Gateway:
             return True
         return self._actions.take(session, frame, now, last=last or self._held > MOST_HELD)
 
-    def holds(self, session: Session, nbytes: int) -> None:  # noqa: ARG002 -- the desk's signature
+    def holds(self, session: Session, nbytes: int) -> None:
         """As `session.Desk`."""
         self._held += nbytes
+        if nbytes > 0 and self._held > MOST_HELD and session.state == State.CONNECTING:
+            session.close(Code.BUSY, "too much waits for logins already: come back later")
 
     def paused(self, session: Session) -> None:
         """As `session.Desk`."""
@@ -146,7 +148,7 @@ class Gateway:
     def closed(self, session: Session, code: str) -> None:
         """As `session.Desk`: nothing goes to its device any more."""
         self.counting.count("closed", code)
-        self._waiting.discard(session)
+        self._forget(session)
         device = session.device
         if self.sessions.remove(session) and device is not None:
             self._presence.gone(device, session.client_id)
@@ -157,7 +159,12 @@ class Gateway:
         """The socket is gone."""
         session.lost()
         self._wheel.drop(session)
+        self._forget(session)
+
+    def _forget(self, session: Session) -> None:
         self._waiting.discard(session)
+        self._turns.forget(session)
+        self.owed.forget(session.client_id)
 
     # Connect
 
@@ -184,15 +191,12 @@ class Gateway:
         self.counting.count("auth", "ok" if verdict.ok else verdict.code)
         if not verdict.ok:
             self.counting.count("reject", verdict.code)
-            session.send(
-                ProtocolError(verdict.code, verdict.text, uid=request.uid, action="connect").answer()
-            )
+            error = ProtocolError(verdict.code, verdict.text, uid=request.uid, action="connect")
+            session.send(error.answer())
             session.close(verdict.code, verdict.text)
             return
         device, now = verdict.device, self._clock()
-        session.device = device
-        session.state = State.BOUND
-        session.last_seen = now
+        session.bound(device, self._buckets.of(device, now), now)
         before = self.sessions.bind(device, session)
         if before is not None:
             before.close(Code.REPLACED, "the device has connected anew")
@@ -226,14 +230,14 @@ class Gateway:
             self._look_at(session, now)
         self.counting.count("frames", "in", self._frames)
         self._frames = 0
-        late = self.owed.expire(now)
-        if late:
+        if late := self.owed.expire(now):
             self.counting.count("event", "stored_timeout", late)
 
     def _look_at(self, session: Session, now: float) -> None:
         if session.pauses & Pause.RATE:
             session.resume(Pause.RATE, now)
         if session.pauses & Pause.ROOM and session.paused_at + self.limits.busy_after <= now:
+            self._turns.forget(session)
             session.go_on(now, Pause.ROOM, last=True)
         if session.pauses & Pause.OUTPUT and session.unread_since + self.limits.slow_after <= now:
             session.abort(Code.SLOW_READER)
@@ -244,10 +248,13 @@ class Gateway:
 
     def _room(self) -> None:
         """Kafka takes more: those that have waited longest come first."""
-        now = self._clock()
-        ready = [s for s in self._waiting if s.pauses & Pause.ROOM]
-        for session in sorted(ready, key=lambda s: s.paused_at):
-            session.resume(Pause.ROOM, now)
+        for session in sorted(self._waiting, key=lambda s: s.paused_at):
+            self._turns.wait(session)
+
+    def _go_on(self, session: Session) -> None:
+        session.resume(Pause.ROOM, self._clock())
+        if not session.pauses:
+            self._waiting.discard(session)
 
     # Stop
 

@@ -1,5 +1,6 @@
 """What one device, one address and all of them together may cost. Pure."""
 
+from collections import OrderedDict
 from dataclasses import dataclass
 
 
@@ -43,6 +44,28 @@ class Bucket:
         self._at = now
         self._tokens = tokens - 1.0 if tokens >= 1.0 else tokens
         return tokens >= 1.0
+
+
+class Buckets:
+    """A bucket for each key: one that connects anew finds its own, as empty as it left it. The least used are
+    forgotten beyond `keys`."""
+
+    def __init__(self, burst: float, keys: int = 10_000) -> None:
+        self._burst, self._keys = burst, keys
+        self._of: OrderedDict[str, Bucket] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._of)
+
+    def of(self, key: str, now: float) -> Bucket:
+        bucket = self._of.get(key)
+        if bucket is not None:
+            self._of.move_to_end(key)
+            return bucket
+        bucket = self._of[key] = Bucket(self._burst, now)
+        if len(self._of) > self._keys:
+            self._of.popitem(last=False)
+        return bucket
 
 
 class Admission:

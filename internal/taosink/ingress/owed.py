@@ -14,6 +14,7 @@ class _Debt:
     until: float
     left: int
     done: Told
+    ticket: int | None
     answers: dict[int, WorkerAnswer] = field(default_factory=dict)
 
 
@@ -25,6 +26,7 @@ class OwedAnswers:
         self._timeout = timeout
         self._bound = bound
         self._debts: OrderedDict[tuple[str, Uid], _Debt] = OrderedDict()
+        self._of: dict[str, set[Uid]] = {}
 
     def __repr__(self) -> str:
         return f"<OwedAnswers {len(self._debts)} of {self._bound}>"
@@ -32,19 +34,31 @@ class OwedAnswers:
     def __len__(self) -> int:
         return len(self._debts)
 
-    def add(self, client: str, uid: Uid, count: int, now: float, done: Told) -> bool:
-        """As `ports.Owed`."""
+    def add(
+        self, client: str, uid: Uid, count: int, now: float, done: Told, *, ticket: int | None = None
+    ) -> bool:
+        """As `ports.Owed`. An answer with another ticket is none to this request."""
         key = (client, uid)
         if len(self._debts) >= self._bound or key in self._debts:
             return False
-        self._debts[key] = _Debt(now + self._timeout, count, done)
+        self._debts[key] = _Debt(now + self._timeout, count, done, ticket)
+        self._of.setdefault(client, set()).add(uid)
         return True
 
     def holds(self, client: str, uid: Uid) -> bool:
         return (client, uid) in self._debts
 
     def drop(self, client: str, uid: Uid) -> None:
-        self._debts.pop((client, uid), None)
+        if (client, uid) in self._debts:
+            self._take((client, uid))
+
+    def forget(self, client: str) -> int:
+        """Whoever waited has gone; returns how many requests that were. Who comes and goes would fill the bound
+        for everybody otherwise."""
+        uids = tuple(self._of.get(client, ()))
+        for uid in uids:
+            self._take((client, uid))
+        return len(uids)
 
     def shorten(self, client: str, uid: Uid, count: int) -> None:
         """`count` answers will never come (the broker did not take those records); the rest is awaited."""
@@ -59,7 +73,7 @@ class OwedAnswers:
         for answer in answers:
             key = (answer.client, answer.uid)
             debt = self._debts.get(key)
-            if debt is None:
+            if debt is None or answer.ticket not in (None, debt.ticket):
                 strangers += 1
                 continue
             place = answer.index or 0
@@ -73,7 +87,7 @@ class OwedAnswers:
         """Ends what has waited long enough, with the answers that came; returns how many requests that were."""
         late = list(self._late(now))
         for key in late:
-            debt = self._debts.pop(key)
+            debt = self._take(key)
             debt.done(tuple(debt.answers.values()))
         return len(late)
 
@@ -85,5 +99,13 @@ class OwedAnswers:
 
     def _settle(self, key: tuple[str, Uid], debt: _Debt) -> None:
         if debt.left <= 0:
-            del self._debts[key]
+            self._take(key)
             debt.done(tuple(debt.answers.values()))
+
+    def _take(self, key: tuple[str, Uid]) -> _Debt:
+        client, uid = key
+        uids = self._of[client]
+        uids.discard(uid)
+        if not uids:
+            del self._of[client]
+        return self._debts.pop(key)

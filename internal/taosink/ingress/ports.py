@@ -11,6 +11,9 @@ Uid = str | int
 Failures = Mapping[int, str]
 """Index of a value in its call -> why the broker did not take it. Empty: the broker acknowledged all."""
 
+NEVER_TAKEN = frozenset({"MSG_SIZE_TOO_LARGE", "INVALID_MSG_SIZE", "INVALID_RECORD"})
+"""Kafka's names in `Failures` for what it does not take however often it is sent: such a record is not stored."""
+
 Done = Callable[[Failures], None]
 """Called once, on the loop, never from within the call that it was given to."""
 
@@ -28,11 +31,15 @@ class Counting(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """To whom a worker owes an answer (ack=stored); `indexed` where the values are those of a batch."""
+    """To whom a worker owes an answer (ack=stored); `indexed` where the values are those of a batch.
+
+    `ticket` numbers the request where a uid may come again: a late answer to the first one is none to the next.
+    """
 
     client: str
     uid: Uid
     indexed: bool = False
+    ticket: int | None = None
 
 
 class Publishing(Protocol):
@@ -59,7 +66,8 @@ class Publishing(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class WorkerAnswer:
-    """What a worker said of a stored record. `index` is its place in a batch."""
+    """What a worker said of a stored record. `index` is its place in a batch; `ticket` is the request's, None
+    where the worker does not give it back."""
 
     client: str
     uid: Uid
@@ -67,6 +75,7 @@ class WorkerAnswer:
     index: int | None = None
     code: str = ""
     text: str = ""
+    ticket: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

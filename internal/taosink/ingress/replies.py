@@ -17,11 +17,12 @@ from taosdevice.protocol import (
     answer,
     rejected_entry,
 )
-from taosink.ingress.ports import Counting, Failures, Uid, WorkerAnswer
+from taosink.ingress.ports import NEVER_TAKEN, Counting, Failures, Uid, WorkerAnswer
 from taosink.ingress.session import Session
 from taosink.ingress.wire import OK_DATA
 
 NOT_TAKEN = "Kafka did not acknowledge it; it may be stored all the same, and is safe to send again"
+TOO_LARGE = "larger than Kafka takes"
 NOT_TOLD = "no worker answered in time; it may be stored all the same, and is safe to send again"
 
 
@@ -91,6 +92,8 @@ class Pending:
 
     def _single(self, kind: str, answers: Sequence[WorkerAnswer]) -> dict[str, Any]:
         if self.failed:
+            if never_taken(self.failed):
+                return answer(DATA, self.uid, REJECTED, code=Code.RECORD_REJECTED, text=TOO_LARGE)
             return answer(DATA, self.uid, UNKNOWN, code=Code.UNKNOWN_OUTCOME, text=NOT_TAKEN)
         if kind is _BROKER:
             return answer(DATA, self.uid, OK)
@@ -104,14 +107,16 @@ class Pending:
     def _batch(self, kind: str, answers: Sequence[WorkerAnswer]) -> dict[str, Any]:
         places = self.places if self.places is not None else range(self.size - len(self.rejected))
         bad = list(self.rejected)
-        unknown = dict.fromkeys(self.failed, NOT_TAKEN)
+        never = never_taken(self.failed)
+        bad += [rejected_entry(places[i], Code.RECORD_REJECTED, TOO_LARGE) for i in never]
+        unknown = {i: NOT_TAKEN for i in self.failed if i not in never}
         if kind is _BOTH:
             said = {a.index or 0: a for a in answers}
-            unknown |= {i: NOT_TOLD for i in range(len(places)) if i not in said and i not in unknown}
+            unknown |= {i: NOT_TOLD for i in range(len(places)) if i not in said and i not in self.failed}
             bad += [
                 rejected_entry(places[i], a.code or Code.RECORD_REJECTED, a.text)
                 for i, a in said.items()
-                if a.status != OK and i < len(places) and i not in unknown
+                if a.status != OK and i < len(places) and i not in self.failed
             ]
         accepted = self.size - len(bad) - len(unknown)
         bad += [rejected_entry(places[i], Code.UNKNOWN_OUTCOME, why) for i, why in unknown.items()]
@@ -119,6 +124,11 @@ class Pending:
         status = UNKNOWN if unknown else OK if not bad else PARTIAL if accepted else REJECTED
         code = Code.UNKNOWN_OUTCOME if unknown else ""
         return answer(BATCH, self.uid, status, data={"accepted": accepted, "rejected": bad}, code=code)
+
+
+def never_taken(failures: Failures) -> set[int]:
+    """The places of what the broker will not take however often it is sent; of the others nobody knows."""
+    return {place for place, why in failures.items() if why in NEVER_TAKEN}
 
 
 def refusal(action: str, uid: Uid | None, code: str, text: str = "") -> dict[str, Any]:

@@ -126,12 +126,14 @@ class Session:
 
     def go_on(self, now: float, pause: int, *, last: bool = False) -> None:
         """What held the session back has ended; with `last` what still finds no room is answered `busy`."""
-        frames, self._held = self._held, []
+        frames, self._held, since = self._held, [], self.paused_at
         if frames:
             self.desk.holds(self, -sum(map(len, frames)))
         self.pauses &= ~pause
         if frames and self.state in _OPEN:
             self._take(frames, now, last=last)
+        if self._held:
+            self.paused_at = since  # what waits still came before then
         if not self.pauses:
             self._link.resume()
 
@@ -150,10 +152,15 @@ class Session:
         """One reason less; the last one's end handles what is held."""
         if not self.pauses & why:
             return
-        if self.pauses == why:
+        # A device that has said all is to be answered all the same.
+        if not self.pauses & ~(why | Pause.ENDED):
             self.go_on(now, why)
         else:
             self.pauses &= ~why
+
+    def bound(self, device: str, bucket: Bucket, now: float) -> None:
+        """It is this device's from now on, and its rate is the device's, whatever connection it comes by."""
+        self.device, self.state, self.last_seen, self._bucket = device, State.BOUND, now, bucket
 
     def may_send(self, now: float) -> bool:
         """Whether the device's rate allows one more message."""

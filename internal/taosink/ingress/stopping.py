@@ -18,6 +18,8 @@ log = structlog.get_logger()
 
 LAST_SECONDS = 5.0
 """Kept at the end of the deadline for what devices' ends say in Kafka, and for closing."""
+CLOSING = 2.0
+"""Of these, kept for closing: a broker that is silent holds up its clients' ends too."""
 LOOK = 0.02
 SLACK = 2.0
 """Seconds after the deadline at which the process ends, whatever it hangs in."""
@@ -67,12 +69,13 @@ class Stopping:
         gateway.close_all()
         await self._stop_http()
         # After the last session: each end is told in Kafka too.
-        lost = await self._broker.flush(self._left())
+        lost = await self._broker.flush(max(0.0, self._left() - CLOSING))
         await self._sockets.end(min(1.0, self._left()))
         await self._broker.stop(self._left())
         ended.set()
         drained = answered and not lost
-        log.info(
+        say = log.info if drained else log.warning
+        say(
             "ingress.drained" if drained else "ingress.left_work_pending",
             seconds=round(self._clock() - began, 2),
             unanswered=left,

@@ -102,9 +102,10 @@ def admin_wire_limits() -> WireLimits:
     return WireLimits(connections=200, write_seconds=10.0, backlog=64)
 
 
-def wire_limits(settings: IngressSettings) -> WireLimits:
+def wire_limits(settings: IngressSettings, connections: int) -> WireLimits:
+    """`connections`: as many as there are descriptors for."""
     return WireLimits(
-        connections=settings.http.connections,
+        connections=connections,
         handshake_seconds=settings.limits.handshake,
         backlog=settings.listen.backlog,
     )

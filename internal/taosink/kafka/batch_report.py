@@ -1,6 +1,7 @@
 """One delivery report for many records that were handed over together."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -12,6 +13,9 @@ Failed = list[tuple[int, KafkaError]]
 
 OnEnd = Callable[[Failed], None]
 
+End = Callable[[int, Failed], None]
+"""How many records the call had, and which of them the broker does not have."""
+
 
 class BatchReport:
     """Counts the reports of one call's records, and ends once. Used by the thread that serves the producer.
@@ -22,7 +26,7 @@ class BatchReport:
 
     __slots__ = ("_end", "_left", "_lost", "_refused", "_values")
 
-    def __init__(self, values: Sequence[bytes | None], end: Callable[[int, Failed], None]) -> None:
+    def __init__(self, values: Sequence[bytes | None], end: End) -> None:
         self._values = values
         self._left = len(values)
         self._lost: list[tuple[object, KafkaError]] = []
@@ -64,6 +68,44 @@ class Target(NamedTuple):
     topic: str
     partition: int
     key: bytes | None
+
+
+def hand_over(
+    producer: Producer,
+    target: Target,
+    values: Sequence[bytes | None],
+    headers: Sequence[Headers],
+    end: End,
+) -> Callable[[], None] | None:
+    """`end` is called once, by the producer's thread; where the client refused records, only after what is
+    returned was called on that thread. RuntimeError where the client is closed, and `end` is never called."""
+    if len(values) == 1:
+        refused = alone(producer, target, values[0], headers[0] if headers else (), end)
+        return partial(end, 1, refused) if refused else None
+    report = BatchReport(values, end)
+    if headers:
+        refused = one_by_one(producer, target, values, headers, report)
+    else:
+        refused = at_once(producer, target, values, report)
+    return partial(report.refuse, refused) if refused else None
+
+
+def alone(producer: Producer, target: Target, value: bytes | None, headers: Headers, end: End) -> Failed:
+    """As `at_once`, for a single record: devices that send one at a time pay for no gathering."""
+
+    def report(error: KafkaError | None, _: Message) -> None:
+        end(1, [] if error is None else [(0, error)])
+
+    try:
+        if headers:
+            producer.produce(target.topic, value, target.key, target.partition, report, headers=list(headers))
+        else:
+            producer.produce(target.topic, value, target.key, target.partition, report)
+    except BufferError:
+        return [(0, KafkaError(KafkaError._QUEUE_FULL))]
+    except KafkaException as error:
+        return [(0, error.args[0])]
+    return []
 
 
 def at_once(

@@ -7,21 +7,23 @@ import msgspec
 
 PREFIX = "taosink.reply."
 SERVER, CLIENT, UID = f"{PREFIX}server", f"{PREFIX}client", f"{PREFIX}uid"
-ACK, INDEX = f"{PREFIX}ack", f"{PREFIX}index"
+ACK, INDEX, TICKET = f"{PREFIX}ack", f"{PREFIX}index", f"{PREFIX}ticket"
 STORED = b"stored"
-LONGEST = 512
+LONGEST = 1024
 """Bytes of one header: whoever may write to the topic can write them, and they are sent on."""
 
 _uid = msgspec.json.Decoder(str | int)
 
 
 class Owed(NamedTuple):
-    """Who waits for the answer. `uid` is the device's own, `place` the record's index in its batch."""
+    """Who waits for the answer. `uid` is the device's own, `place` the record's index in its batch, `ticket`
+    the gateway's own number of the request."""
 
     server: str
     client: str
     uid: str | int
     place: int | None
+    ticket: int | None = None
 
 
 def owed(headers: Iterable[tuple[str, bytes | None]] | None) -> Owed | None:
@@ -32,12 +34,13 @@ def owed(headers: Iterable[tuple[str, bytes | None]] | None) -> Owed | None:
     if found.get(ACK) != STORED:
         return None
     try:
-        index = found.get(INDEX)
+        index, ticket = found.get(INDEX), found.get(TICKET)
         return Owed(
             _text(found[SERVER]),
             _text(found[CLIENT]),
             _uid.decode(_short(found[UID])),
             None if index is None else _number(index),
+            None if ticket is None else _number(ticket),
         )
     except (KeyError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ValueError(f"the reply headers cannot be read: {error}") from error
@@ -54,6 +57,6 @@ def _text(value: bytes | None) -> str:
 
 
 def _number(value: bytes) -> int:
-    if not (value.isdigit() and len(value) < 10):
-        raise ValueError("a reply header's index is no number")
+    if not (value.isdigit() and len(value) < 19):
+        raise ValueError("a reply header's index or ticket is no number")
     return int(value)

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import structlog
@@ -17,6 +17,7 @@ from taosink.ingress.broker.presence_service import PresenceService
 from taosink.ingress.broker.publishing import LoopPublishing
 from taosink.ingress.broker.topic_keeper import TopicKeeper
 from taosink.ingress.ports import Counting, Downlink
+from taosink.kafka.closing import close_within
 from taosink.kafka.follow import Follower
 from taosink.ports import SourceMessage
 
@@ -24,6 +25,8 @@ log = structlog.get_logger(__name__)
 
 WAITING = 5_000
 FAREWELL = 2.0
+CLOSING = 1.5
+"""Seconds for the ends of the clients, which the stop's deadline does not cover."""
 
 Heard = tuple[str, bytes | None, bytes | None] | str | None
 """A record (topic, key, value); a topic that is read anew; None: all that was there at the start has been read."""
@@ -101,18 +104,22 @@ class GatewayBroker:
         if self._ticking is not None:
             self._ticking.cancel()
             self.presence.farewell()
-            await self.publishing.flush(min(seconds, FAREWELL))
+            await self.publishing.flush(min(max(0.0, seconds - CLOSING), FAREWELL))
         self._queue.close()
-        for close in (
+        closes = (
             self._answers.close,
             self._follower.close,
-            partial(self._keeper.close, 1.0),
+            partial(self._keeper.close, CLOSING),
             partial(self.publishing.close, 0.0),
-        ):
-            try:
-                await asyncio.to_thread(close)
-            except Exception:  # the others are to be closed all the same
-                log.exception("ingress.broker_close_failed")
+        )
+        await asyncio.gather(*(asyncio.to_thread(self._close, close) for close in closes))
+
+    def _close(self, close: Callable[[], object]) -> None:
+        # A call to brokers that are silent takes seconds: all at once, and none of them for longer than this.
+        try:
+            close_within(self, close, CLOSING)
+        except Exception:  # the others are to be closed all the same
+            log.exception("ingress.broker_close_failed")
 
     def _make_follower(self) -> Follower:
         return Follower(

@@ -210,6 +210,10 @@ class Presence:
         if key not in self._holders and len(self._holders) >= self._limit and claim.server_id != self._server:
             self.overflow += 1
             return
+        if claim.gone and len(self._holders) >= self._limit:
+            # It says what its absence says too; ids that come once each would fill the memory otherwise.
+            self._holders.pop(key, None)
+            return
         self._holders[key] = claim
 
     def _effect(

@@ -247,6 +247,8 @@ def reply_headers(server: str, reply: Reply, count: int) -> list[Headers]:
         ("taosink.reply.uid", json.dumps(reply.uid, ensure_ascii=False).encode("utf-8", "surrogatepass")),
         ("taosink.reply.ack", b"stored"),
     ]
+    if reply.ticket is not None:
+        shared.append(("taosink.reply.ticket", b"%d" % reply.ticket))
     if not reply.indexed:
         return [shared] * count
     return [[*shared, ("taosink.reply.index", b"%d" % place)] for place in range(count)]

@@ -53,6 +53,7 @@ class _Answer(msgspec.Struct, rename="camel"):
     index: int | None = None
     error_code: str = ""
     error_message: str = ""
+    ticket: int | None = None
 
 
 class _Command(msgspec.Struct, rename="camel"):
@@ -94,7 +95,7 @@ def read(value: bytes | None, server: str, origin: str, at_ms: int) -> Heard:
 
 def _answer(said: _Answer) -> WorkerAnswer:
     return WorkerAnswer(
-        said.client_id, said.uid, said.status, said.index, said.error_code, said.error_message
+        said.client_id, said.uid, said.status, said.index, said.error_code, said.error_message, said.ticket
     )
 
 

@@ -8,13 +8,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from taosink.ingress.http.records_body import Rejected
-from taosink.ingress.ports import Failures, Owed, Publishing, Reply, WorkerAnswer
+from taosink.ingress.ports import NEVER_TAKEN, Failures, Owed, Publishing, Reply, WorkerAnswer
 
 _AT_ONCE = 500
 """Values of one call: a call larger than the backlog's bound would never be taken."""
 _ASK_AGAIN_S = 0.5
-_TOO_LARGE = "MSG_SIZE_TOO_LARGE"
-"""The one failure that sending again does not heal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +160,7 @@ _UNKNOWN = "no acknowledgement came in time: it may or may not be stored, and is
 
 
 def _not_taken(index: int, why: str) -> Rejected:
-    if why == _TOO_LARGE:
+    if why in NEVER_TAKEN:
         return Rejected(index, 400, "record_rejected", "larger than the topic takes")
     return Rejected(index, 503, "unknown_outcome", f"Kafka: {why}; it is safe to send it again")
 
