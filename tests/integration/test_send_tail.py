@@ -14,9 +14,11 @@ import pytest
 from support.kafka_broker import KafkaUnderTest, free_ports
 from support.kafka_data import produce, read_all, unique
 from support.mock_cluster import MockKafka
+from support.topic_faults import add_partitions
 
 from taosbatch.fnv import partition
 from taosink.kafka.topic_reader import TopicMissingError
+from taosink.kafka.topic_tail import TopicTail
 from taosink.messages.shown import Found
 from taosink.messages.starts import parse_from
 from taosink.messages.tail import messages
@@ -106,6 +108,14 @@ def test_one_message_is_sent_and_reported(tools: Tools) -> None:
     (message,) = read_all(tools.kafka.bootstrap, tools.topic)
     assert (message.partition(), message.key(), message.value()) == (expected, b"pump-1", b"hello")
     assert message.headers() == [("a", b"1,2"), ("b", b"x=y")]
+
+
+def test_an_empty_message_is_sent_and_standard_input_is_not_read(tools: Tools) -> None:
+    """It was given: a script whose variable is empty does not hang, and does not send what it happens to be fed."""
+    tools.make(1)
+    assert tools.send("--message", "", "--key", "k", stdin=b"not this\n") == 0
+    (message,) = read_all(tools.kafka.bootstrap, tools.topic)
+    assert (message.key(), message.value() or b"") == (b"k", b"")
 
 
 def test_standard_input_is_a_message_a_line(tools: Tools) -> None:
@@ -318,3 +328,29 @@ def test_a_real_topic_is_shown_from_a_time_and_followed(real_tools: Tools) -> No
         produce(tools.kafka.bootstrap, tools.topic, [b"after"], partition=1)
     following.join()
     assert [m.value for m in following.found] == [b"after"]
+
+
+@pytest.mark.kafka
+def test_a_partition_that_a_topic_is_given_later_is_followed_too(real_kafka: KafkaUnderTest) -> None:
+    """From its beginning: what was written to it before it was seen is shown as well."""
+    topic = unique("growing")
+    real_kafka.create_topic(topic, 1)
+    produce(real_kafka.bootstrap, topic, [b"before"], partition=0)
+    properties = {"bootstrap.servers": real_kafka.bootstrap}
+    found: list[bytes | None] = []
+    with TopicTail(properties, topic, on_brokers=lambda _: None, look_every=0.2) as reader:
+        chunks = reader.follow({0: 0})
+        deadline = time.monotonic() + 20
+
+        def follow_until(count: int) -> None:
+            while len(found) < count:
+                assert time.monotonic() < deadline, found
+                found.extend(message.value() for message in next(chunks))
+
+        follow_until(1)
+        add_partitions(real_kafka, topic, 3)
+        produce(real_kafka.bootstrap, topic, [b"first"], partition=2)
+        follow_until(2)
+        produce(real_kafka.bootstrap, topic, [b"old", b"older"], partition=0)
+        follow_until(4)
+    assert found == [b"before", b"first", b"old", b"older"]

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 
 from taosink.kafka.errors import fault_of
 from taosink.kafka.topic_reader import TIMEOUT, TopicReader
@@ -14,6 +14,8 @@ AT_ONCE = 500
 POLL = 0.1
 PROBE_EVERY = 1.0
 PROBE_TIMEOUT = 0.25
+LOOK_EVERY = 10.0
+"""Seconds between two looks for partitions that a topic was given since."""
 
 
 class TopicTail(TopicReader):
@@ -30,6 +32,7 @@ class TopicTail(TopicReader):
         *,
         on_brokers: Callable[[str], None],
         timeout: float = TIMEOUT,
+        look_every: float = LOOK_EVERY,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._on_brokers = on_brokers
@@ -37,14 +40,20 @@ class TopicTail(TopicReader):
         self._down = ""
         self._told = False
         self._next_probe = 0.0
+        self._look_every = look_every
+        self._next_look = 0.0
+        self._partitions: set[int] = set()
         super().__init__(properties, topic, timeout=timeout)
 
     def follow(self, starts: Mapping[int, int]) -> Iterator[list[SourceMessage]]:
         """Yields what each poll gives, an empty list where nothing came; ends never, outages included.
 
-        Raises TopicError where a partition cannot be read any more (removed, no permission).
+        Partitions that the topic is given later are read too, from their beginning. Raises TopicError where a
+        partition cannot be read any more (removed, no permission).
         """
         self._down = ""
+        self._partitions = set(starts)
+        self._next_look = self._clock() + self._look_every
         self._consumer.assign([TopicPartition(self.topic, p, offset) for p, offset in starts.items()])
         while True:
             # consume() alone would wait for its whole time to gather more.
@@ -59,6 +68,21 @@ class TopicTail(TopicReader):
                 if error := message.error():
                     self._take(error, message.partition())
             self._tell()
+            self._look_for_new()
+
+    def _look_for_new(self) -> None:
+        if self._down or self._clock() < self._next_look:
+            return
+        try:
+            topic = self._consumer.list_topics(timeout=PROBE_TIMEOUT).topics.get(self.topic)
+        except KafkaException:
+            topic = None  # whether brokers are away is told elsewhere
+        new = set(topic.partitions if topic is not None else ()) - self._partitions
+        if new:
+            begin = [TopicPartition(self.topic, p, OFFSET_BEGINNING) for p in sorted(new)]
+            self._consumer.incremental_assign(begin)
+            self._partitions |= new
+        self._next_look = self._clock() + self._look_every
 
     def _take(self, error: KafkaError, partition: int | None) -> None:
         if error.code() == KafkaError._PARTITION_EOF:

@@ -118,7 +118,7 @@ def _produce(
 
 
 def _given(message: MessageGroup) -> Iterator[bytes]:
-    if message.message:
+    if message.message is not None:
         yield message.message.encode("utf-8", "surrogateescape")
         return
     if message.file is not None:
@@ -145,7 +145,7 @@ def _partitions(properties: Mapping[str, Any], where: WhereGroup) -> int:
 
 def _publisher(properties: Mapping[str, Any], settings: SendSettings) -> tuple[Publisher, Reports]:
     where, message = settings.where, settings.message
-    alone = bool(message.message) or message.file is not None or message.whole
+    alone = message.message is not None or message.file is not None or message.whole
     reports = Reports(where.topic, _say, _complain)
     own = {
         "acks": where.acks,

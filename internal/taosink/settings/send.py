@@ -34,7 +34,9 @@ class MessageGroup(Group):
 
     heading: ClassVar[str] = "What is sent"
 
-    message: str = setting("send.message", "", "The message.", short="message")
+    message: str | None = setting(
+        "send.message", None, "The message; empty is one too.", shown="none", short="message"
+    )
     file: OptionalPath = setting(
         "send.message-file", None, "File that is the message.", kind="file", short="message-file", reads=True
     )
@@ -128,9 +130,10 @@ class SendSettings(CommandSettings):
 
 @rule("send.message", "send.message-file", "send.whole")
 def _one_source(values: Values) -> Faults:
-    if values["send.message"] and values["send.message-file"] is not None:
+    message = values["send.message"] is not None
+    if message and values["send.message-file"] is not None:
         yield "send.message-file", "is given beside message; give one of them"
-    elif values["send.whole"] and (values["send.message"] or values["send.message-file"] is not None):
+    elif values["send.whole"] and (message or values["send.message-file"] is not None):
         yield "send.whole", "is about standard input, which is not read where a message is given"
 
 
