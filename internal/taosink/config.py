@@ -23,7 +23,7 @@ from taosink.settings.dlq import (
 )
 from taosink.settings.doctor import DoctorSettings
 from taosink.settings.embedded import DemoSettings, EmbeddedBrokerSettings, EmbeddedDatabaseSettings
-from taosink.settings.hidden import secret_texts, secrets_in
+from taosink.settings.hidden import secrets_given, secrets_in
 from taosink.settings.ingress import IngressSettings
 from taosink.settings.layers import (
     CONFIG_VARIABLE,
@@ -144,9 +144,8 @@ def _given_secrets(layers: Sequence[Layer]) -> frozenset[str]:
         secret
         for layer in layers
         for given in layer.given
-        if given.spec.secret or given.spec.kind == "map"
         for text in given.values
-        for secret in secret_texts(given.spec.name, text)
+        for secret in secrets_given(given.spec, text)
     )
 
 

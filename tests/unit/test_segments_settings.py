@@ -5,6 +5,7 @@ import pytest
 from taosink.config import load
 from taosink.exits import Exit
 from taosink.segments.app import run_segments
+from taosink.settings.ingress import IngressSettings
 from taosink.settings.problems import SettingsError
 from taosink.settings.segments import LinkSettings, SegmentsSettings
 
@@ -38,6 +39,20 @@ def test_an_address_that_cannot_be_posted_to_is_refused(url: str) -> None:
     with pytest.raises(SettingsError) as refused:
         settings(receive_url=url)
     assert "segments.receive-url" in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["receive_url", "link_url"])
+@pytest.mark.parametrize("scheme", ["http", "htp"])
+def test_a_password_in_an_address_is_not_quoted_with_the_refusal(name: str, scheme: str) -> None:
+    """Neither in the value nor in the fault; what else was written is."""
+    model = SegmentsSettings if name == "receive_url" else IngressSettings
+    flag = f"segments.{name.replace('_', '-')}"
+    with pytest.raises(SettingsError) as refused:
+        load(model, [(flag, f"{scheme}://carl:swordfish@app/in?token=sesame")], environ={})
+    told = str(refused.value)
+    assert "swordfish" not in told
+    assert "sesame" not in told
+    assert "carl" in told
 
 
 @pytest.mark.parametrize("origin", ["a b", "a,b", "x\r\nset-cookie: y", "é"])

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,28 @@ def test_every_reading_of_every_device_arrives_in_order(framing: Framing) -> Non
         expected = {fleet.device_name(d): [cols for _, cols in fleet.device_rows(d)] for d in range(7)}
         assert stored(gateway) == expected
         assert most <= 3 + 1  # one may be closing while the next opens
+
+    asyncio.run(test())
+
+
+def test_each_answer_is_told_with_the_time_that_it_took() -> None:
+    """Also that of a request which was refused."""
+
+    async def script(peer: Peer, message: Message) -> bool:
+        if message["action"] != "batch" or peer.device != "tb1":
+            return False
+        rejected = [rejected_entry(n, "record_rejected", "") for n in range(len(message["data"]))]
+        peer.say(batch_answer(message["uid"], 0, rejected))
+        return True
+
+    async def test() -> None:
+        answers: list[tuple[str, float]] = []
+        async with scripted_gateway(script) as gateway:
+            run = passage(gateway.url, on_answer=lambda outcome, took: answers.append((outcome.status, took)))
+            await run.run(5)
+        assert len(answers) == len(gateway.of("batch")) == 7 * 3
+        assert Counter(status for status, _ in answers) == {"ok": 6 * 3, "rejected": 3}
+        assert all(0 < took < 5 for _, took in answers)
 
     asyncio.run(test())
 

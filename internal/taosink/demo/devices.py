@@ -5,11 +5,8 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
-from taosbatch.literals import Value
-from taosdevice.client import DeviceClient
 from taosink.demo.child import ChildError
 from taosink.demo.report import Told
 from taosink.simulator.fleet import Fleet
@@ -28,19 +25,6 @@ def make_keys(path: Path) -> None:
         file.write(f"demo: {secrets.token_hex(32)}\n")
 
 
-class _TimedPassage(Passage):
-    """Notes how long each answer took, in seconds, with what was sent again in between."""
-
-    def __init__(self, fleet: Fleet, through: ThroughOptions, *, end: threading.Event) -> None:
-        super().__init__(fleet, through, stop=end, abandon=end)
-        self.took: list[float] = []
-
-    async def _send(self, client: DeviceClient, batch: Sequence[tuple[int, list[Value]]]) -> None:
-        began = time.monotonic()
-        await super()._send(client, batch)
-        self.took.append(time.monotonic() - began)
-
-
 class Devices:
     """One run of the devices, on a thread and a loop of its own; all of it is done where no answer is owed."""
 
@@ -50,7 +34,14 @@ class Devices:
         self._end = threading.Event()
         self._seconds = 0.0
         through = ThroughOptions(url, batch=BATCH, ack="stored", token=tokens_by_key(keys))
-        self._passage = _TimedPassage(fleet, through, end=self._end)
+        self._took: list[float] = []
+        self._passage = Passage(
+            fleet,
+            through,
+            stop=self._end,
+            abandon=self._end,
+            on_answer=lambda _outcome, seconds: self._took.append(seconds),
+        )
         self._failure: GatewayUnreachableError | None = None
         self._thread = threading.Thread(target=self._run, name="demo-devices", daemon=True)
 
@@ -70,7 +61,7 @@ class Devices:
     def told(self) -> Told:
         """Complete once it has ended."""
         counts = self._passage.counts
-        return Told(counts.produced + counts.refused, counts.delivered, self._passage.took, self._seconds)
+        return Told(counts.produced + counts.refused, counts.delivered, self._took, self._seconds)
 
     def start(self) -> None:
         """Once."""

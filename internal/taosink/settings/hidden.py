@@ -6,7 +6,7 @@ from pydantic import SecretStr
 
 from taosink.settings.kinds import Properties
 from taosink.settings.redact import is_secret_property, uri_secrets
-from taosink.settings.spec import Settings, specs_of
+from taosink.settings.spec import Settings, Spec, specs_of
 
 PUBLISHED = frozenset({"taosdata"})
 """TDengine's default password stands in its manual: hiding it would blank out names and no secret."""
@@ -15,6 +15,13 @@ PUBLISHED = frozenset({"taosdata"})
 def secrets_in(settings: Settings) -> frozenset[str]:
     """Every secret text that the settings hold, for the log's redaction. Never print it."""
     return frozenset(_texts(settings)) - PUBLISHED
+
+
+def secrets_given(spec: Spec, value: str) -> frozenset[str]:
+    """As `secret_texts`, of any setting: an address with a login is refused, and the refusal quotes it."""
+    if spec.secret or spec.kind == "map":
+        return secret_texts(spec.name, value)
+    return frozenset(uri_secrets(value) if "://" in value else ())
 
 
 def secret_texts(name: str, value: str) -> frozenset[str]:

@@ -58,7 +58,8 @@ class GatewayUnreachableError(Exception):
 
 
 class Passage:
-    """One run. Everything but `counts` belongs to the loop that runs it."""
+    """One run. Everything but `counts` belongs to the loop that runs it, and there `on_answer` is called: with what
+    became of each request, and the seconds that it took with all that was sent again. It must not block."""
 
     def __init__(
         self,
@@ -72,12 +73,13 @@ class Passage:
         duration: float | None = None,
         stop_deadline: float = 25.0,
         tick: Callable[[], None] = lambda: None,
+        on_answer: Callable[[Outcome, float], None] = lambda _outcome, _seconds: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._fleet, self._through, self._framing = fleet, through, framing
         self._stop, self._abandon, self._deadline = stop, abandon, stop_deadline
         self._rate, self._duration = rate, duration
-        self._tick, self._clock = tick, clock
+        self._tick, self._on_answer, self._clock = tick, on_answer, clock
         self._started = clock()
         self.counts = ThroughCounts()
 
@@ -172,10 +174,13 @@ class Passage:
             await asyncio.gather(*flying, return_exceptions=True)
 
     async def _send(self, client: DeviceClient, batch: Sequence[Row]) -> None:
+        began = self._clock()
         try:
             outcome = await client.send_batch(batch)
         except ValueError:  # beyond the gateway's frame
             outcome = Outcome("rejected", code="frame_too_large")
+        else:
+            self._on_answer(outcome, self._clock() - began)
         if outcome.code == "frame_too_large" and len(batch) > 1:
             half = len(batch) // 2
             await self._send(client, batch[:half])
