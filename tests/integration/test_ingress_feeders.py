@@ -69,7 +69,7 @@ def through_everything(gateway: IngressProcess, broker: MockCluster, page: Page,
     packed.connect("pump-2")
     assert device.ask("data", uid=1, data=READING)["status"] == "ok"
     too_large = {**READING, "Cols": ["x" * 3000]}
-    assert device.ask("data", uid=2, data=too_large)["status"] == "unknown"
+    assert device.ask("data", uid=2, data=too_large)["status"] == "rejected"
     device.send("open.valve", uid=3)
     assert device.ask("data", uid=4, data=[])["errorCode"] == "bad_message"
     device.send("data", uid=5, data=READING, ack="stored")
