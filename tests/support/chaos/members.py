@@ -32,6 +32,7 @@ class Member:
     process: subprocess.Popen[bytes] | None = None
     starts: int = 0
     asked_at: float | None = None
+    frozen: bool = False
 
     @property
     def log(self) -> Path:
@@ -61,8 +62,10 @@ class Member:
         self.process.send_signal(number)
         if number is signal.SIGTERM and self.asked_at is None:
             self.asked_at = time.monotonic()
-        if number is signal.SIGCONT and self.asked_at is not None:
-            self.asked_at = time.monotonic()  # while it was frozen it could not hear
+        if number in (signal.SIGSTOP, signal.SIGCONT):
+            self.frozen = number is signal.SIGSTOP
+            if self.asked_at is not None:
+                self.asked_at = time.monotonic()  # while it was frozen it could do nothing
         return True
 
 
@@ -158,11 +161,11 @@ class Group:
         fine = how in ("killed", "not_begun") or code == FATAL_CLIENT or (asked and code in FINE)
         if not fine:
             self.wrong.append(f"{member.name}.{member.starts} ended with {code}, asked to stop: {asked}")
-        member.process, member.asked_at = None, None
+        member.process, member.asked_at, member.frozen = None, None, False
 
     def _overdue(self, member: Member) -> None:
         assert member.asked_at is not None
-        if time.monotonic() - member.asked_at > self.stop_within:
+        if not member.frozen and time.monotonic() - member.asked_at > self.stop_within:
             self.wrong.append(f"{member.name}.{member.starts} did not stop within {self.stop_within} s")
             assert member.process is not None
             member.process.kill()
