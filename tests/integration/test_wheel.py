@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = {"taosbatch", "taosink", "taosink_cli"}
+PACKAGES = {"taosbatch", "taosdevice", "taosink", "taosink_cli"}
 
 
 @pytest.fixture(scope="module")

@@ -116,7 +116,7 @@ def test_who_is_owed_an_answer(given: Headers | None, expected: Owed | None) -> 
         headers(uid="{"),
         headers(uid="[1]"),
         headers(uid="null"),
-        headers(uid='"' + "x" * 600 + '"'),
+        headers(uid='"' + "x" * 1100 + '"'),
         headers(index="-1"),
         headers(index="9" * 30),
         [h for h in headers() if h[0] != "taosink.reply.server"],

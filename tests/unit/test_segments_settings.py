@@ -1,6 +1,7 @@
 """The settings of the segment calls and of `taosink segments`."""
 
 import pytest
+from structlog.testing import capture_logs
 
 from taosink.config import load
 from taosink.exits import Exit
@@ -62,7 +63,8 @@ def test_an_origin_is_one_word(origin: str) -> None:
         LinkSettings(origin=origin)
 
 
-def test_without_an_address_for_messages_nothing_starts(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_an_address_for_messages_nothing_starts() -> None:
     """Exit code 1, and what is missing by its name."""
-    assert run_segments(settings()) is Exit.CONFIGURATION
-    assert "segments.receive-url is needed" in capsys.readouterr().out
+    with capture_logs() as events:
+        assert run_segments(settings()) is Exit.CONFIGURATION
+    assert "segments.receive-url is needed" in repr(events)
