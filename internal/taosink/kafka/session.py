@@ -282,16 +282,16 @@ class Session:
             self._raise_what_was_kept()
         return not self._tracker.committable()
 
-    def close(self) -> bool:
-        """Leaves the group; partitions are given up without a drain. False where a close would block for the
-        session timeout: the group then finds out by itself."""
+    def close(self, seconds: float = LONGEST_CLOSE) -> bool:
+        """Leaves the group within `seconds`; partitions are given up without a drain. False where a close blocks, as
+        it can for the session timeout: the group then finds out by itself."""
         self.rebalance.leaving = True
         lanes = self.assignment.lanes
         try:
             if self.committer.outstanding and (self.health.brokers_down or self.committer.unanswered):
                 keep(self.consumer)
                 return False
-            return close_within(self.consumer, self.consumer.close, LONGEST_CLOSE)
+            return close_within(self.consumer, self.consumer.close, min(seconds, LONGEST_CLOSE))
         except (KafkaException, RuntimeError) as error:
             log.warning("kafka.close_failed", detail=str(error))
             return False

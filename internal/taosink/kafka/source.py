@@ -22,6 +22,8 @@ log = structlog.get_logger(__name__)
 
 LAST_COMMIT = 3.0
 """Seconds for which the final commit is tried."""
+SHORTEST_CLOSE = 0.2
+"""Seconds for leaving the group where the deadline has no more."""
 LOOK_EVERY = 1.0
 
 
@@ -235,7 +237,7 @@ class Source:
         committed = session.last_commit(min(LAST_COMMIT, max(0.2, self._stop_at - self._clock())))
         pending = self._tracker.pending_records
         self.outcome = Outcome("stopped", committed, pending)
-        closed = session.close()
+        closed = session.close(max(SHORTEST_CLOSE, self._stop_at - self._clock()))
         self.outcome = Outcome("stopped", committed, pending, closed)
         log.info("kafka.left", committed=committed, pending=pending, closed=closed)
 
