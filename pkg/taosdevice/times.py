@@ -6,12 +6,15 @@ from datetime import UTC, datetime, timedelta
 
 NS = 1_000_000_000
 """Nanoseconds in a second."""
+EXTENSION = -1
+"""MessagePack's type of a timestamp."""
 
 _RFC3339 = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d+))?(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))", re.ASCII
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
+_HEADS = {4: b"\xd6\xff", 8: b"\xd7\xff", 12: b"\xc7\x0c\xff"}
 
 
 def parse_rfc3339(text: str) -> int:
@@ -35,17 +38,23 @@ def format_rfc3339(timestamp_ns: int) -> str:
     return f"{clock}{fraction}Z"
 
 
-def pack_time(timestamp_ns: int) -> bytes:
-    """The whole extension, head included, in the shortest of its three forms; OverflowError beyond 64 bits."""
+def pack_extension(timestamp_ns: int) -> bytes:
+    """The content of the shortest of the three forms; OverflowError beyond 64 bits of seconds."""
     seconds, nanos = divmod(timestamp_ns, NS)
     if seconds >> 34:
         try:
-            return b"\xc7\x0c\xff" + struct.pack(">Iq", nanos, seconds)
+            return struct.pack(">Iq", nanos, seconds)
         except struct.error:
             raise OverflowError(f"{seconds} seconds do not fit into 64 bits") from None
     if nanos or seconds >> 32:
-        return b"\xd7\xff" + struct.pack(">Q", nanos << 34 | seconds)
-    return b"\xd6\xff" + struct.pack(">I", seconds)
+        return struct.pack(">Q", nanos << 34 | seconds)
+    return struct.pack(">I", seconds)
+
+
+def pack_time(timestamp_ns: int) -> bytes:
+    """The whole extension, head included; otherwise as `pack_extension`."""
+    content = pack_extension(timestamp_ns)
+    return _HEADS[len(content)] + content
 
 
 def is_packed_time(raw: bytes) -> bool:

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from support.record_values import Stamp, packed, packed_map, stamp32, stamp64, stamp96, texts, written
 
 from taosbatch.encoding import Reason
+from taosdevice.times import format_rfc3339, pack_extension, parse_rfc3339
 from taosink.records.codecs import MAX_DEPTH
 from taosink.records.record import Record, RecordError, decode, encode_json, encode_msgpack
-from taosink.records.timestamps import format_rfc3339, pack_extension, parse_rfc3339
 
 RECORD = Record("tb0", 1_700_000_000_123_456_789, [1.5, 7, True, None, "x"])
 TIME = "2023-11-14T22:13:20.123456789Z"

@@ -7,9 +7,9 @@ from typing import Any
 
 from taosbatch.encoding import Precision
 from taosbatch.rows import UNIT_NS
+from taosdevice.times import parse_rfc3339
 from taosink.audit.compare import Cell
 from taosink.ports import Driver
-from taosink.records.timestamps import parse_rfc3339
 from taosink.taos.ddl import quoted
 from taosink.taos.errors import TABLE_MISSING, TaosError
 

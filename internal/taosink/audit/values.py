@@ -6,8 +6,8 @@ from typing import Any
 from taosbatch.encoding import Precision
 from taosbatch.literals import Value
 from taosbatch.rows import UNIT_NS
+from taosdevice.times import parse_rfc3339
 from taosink.audit.stored_rows import timestamp_units
-from taosink.records.timestamps import parse_rfc3339
 from taosink.taos.ddl import ColumnType
 
 _INTEGERS = ("TINYINT", "SMALLINT", "INT", "BIGINT")

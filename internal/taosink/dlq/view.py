@@ -10,11 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from taosbatch.rows import RowError
+from taosdevice.times import format_rfc3339
 from taosink.dlq.letters import Found, Receipt, written_time
 from taosink.dlq.replay import Outcome
 from taosink.dlq.stats import Stats, written_code
 from taosink.records.record import decode
-from taosink.records.timestamps import format_rfc3339
 
 MOST_SHOWN = 4096
 DEVICES_SHOWN = 20

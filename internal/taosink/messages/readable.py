@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgpack  # type: ignore[import-untyped]  # it ships no type information
 
-from taosink.records.timestamps import NS, format_rfc3339
+from taosdevice.times import NS, format_rfc3339
 
 Form = Literal["null", "json", "msgpack", "text", "bytes"]
 

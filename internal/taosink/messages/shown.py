@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from taosdevice.times import format_rfc3339
 from taosink.messages.readable import label, printable, readable
-from taosink.records.timestamps import format_rfc3339
 
 MOST_SHOWN = 4096
 """Characters of a value on a line for people; JSON carries all of it."""

@@ -9,8 +9,8 @@ import msgpack  # type: ignore[import-untyped]  # it ships no type information
 
 from taosbatch.encoding import Reason
 from taosbatch.literals import LiteralError, literal
+from taosdevice.times import NS, parse_rfc3339
 from taosink.records.model import RecordError
-from taosink.records.timestamps import NS, parse_rfc3339
 
 Codec = Literal["auto", "msgpack", "json"]
 

@@ -9,8 +9,8 @@ import msgspec
 from taosbatch.encoding import Layout, Precision
 from taosbatch.literals import INT64_MAX, INT64_MIN, Value
 from taosbatch.rows import UNIT_NS
+from taosdevice.times import NS, parse_rfc3339
 from taosink.records.codecs import Codec
-from taosink.records.timestamps import NS, parse_rfc3339
 from taosink.records.typed import Form, Typed, typed
 
 Fast = tuple[str, int, Sequence[Value]]

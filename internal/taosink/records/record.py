@@ -4,9 +4,9 @@ import json
 
 import msgspec
 
+from taosdevice.times import EXTENSION, format_rfc3339, pack_extension
 from taosink.records.codecs import Codec, check_cells, parse
 from taosink.records.model import Record, RecordError
-from taosink.records.timestamps import EXTENSION, format_rfc3339, pack_extension
 
 __all__ = ["Codec", "Record", "RecordError", "decode", "encode_json", "encode_msgpack"]
 

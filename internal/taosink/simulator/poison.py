@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from taosbatch.literals import Value
+from taosdevice.times import EXTENSION, NS, pack_extension
 from taosink.records.record import Record, encode_json, encode_msgpack
-from taosink.records.timestamps import EXTENSION, NS, pack_extension
 
 Make = Callable[[str, int, Sequence[Value]], bytes]
 
