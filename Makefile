@@ -8,21 +8,25 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# `make test INSTALL=wheel` tests the built wheel, as CI does, instead of the tree.
+INSTALL ?= editable
+# Test files run side by side: most of them wait for something most of the time.
+PROCESSES ?= 2
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export UV_NO_CONFIG = 1
 
-# Runs `$(1)` with the lock files' packages and taosink itself, editable, in .venv.
+# Puts what the lock file $(1) names, and taosink itself, into .venv.
 define install
-	@./.ci/venv "$(VENV)" $(1)
+	@./.ci/venv "$(VENV)" $(1) $(2)
 endef
 
 $(VENV)/.run-stamp: requirements.txt pyproject.toml .ci/venv
-	$(call install,requirements.txt)
+	$(call install,requirements.txt,editable)
 	@touch $@
 
 $(VENV)/.dev-stamp: requirements-dev.txt pyproject.toml .ci/venv
-	$(call install,requirements-dev.txt)
+	$(call install,requirements-dev.txt,$(INSTALL))
 	@touch $@ $(VENV)/.run-stamp
 
 .PHONY: help
@@ -45,7 +49,7 @@ check: $(VENV)/.dev-stamp ## ruff, ruff format, mypy strict, import-linter
 
 .PHONY: test
 test: $(VENV)/.dev-stamp ## the whole suite (ARGS='-k offsets')
-	$(BIN)/pytest --cov --cov-report=term:skip-covered $(ARGS)
+	$(BIN)/pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered $(ARGS)
 
 .PHONY: soak
 soak: $(VENV)/.dev-stamp ## seeded faults, kills, cuts, memory, gateways (ARGS='-k chaos': ten minutes of faults)
@@ -55,6 +59,10 @@ soak: $(VENV)/.dev-stamp ## seeded faults, kills, cuts, memory, gateways (ARGS='
 bench: $(VENV)/.dev-stamp ## what a row costs: encode alone, and the consumer end to end
 	$(BIN)/python tests/bench/bench_encode.py $(ARGS)
 	$(BIN)/python tests/bench/bench_consumer.py $(ARGS)
+
+.PHONY: dist
+dist: $(VENV)/.dev-stamp ## what is released: sdist, wheel, bill of materials, checked, in dist/
+	@./.ci/dist "$(VENV)" dist
 
 .PHONY: lock
 lock: $(VENV)/.dev-stamp ## write the requirements files anew (needs uv)

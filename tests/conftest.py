@@ -2,12 +2,29 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import kafka_broker
 from support.kafka_broker import KafkaUnderTest
 
-_USED = pytest.StashKey[str]()
+_USED = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_USED] = []
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """What a worker process of this run used is the run's."""
+    del error
+    node.config.stash[_USED].extend(getattr(node, "workeroutput", {}).get("kafka", ()))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["kafka"] = session.config.stash[_USED]
 
 
 def pytest_report_header() -> str:
@@ -18,7 +35,9 @@ def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
 ) -> None:
     del exitstatus
-    terminalreporter.write_line(f"kafka: {config.stash.get(_USED, 'not needed by the tests of this run')}")
+    used = sorted(config.stash[_USED]) or ["not needed by the tests of this run"]
+    for kafka in used:
+        terminalreporter.write_line(f"kafka: {kafka}")
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +46,7 @@ def kafka(
 ) -> Iterator[KafkaUnderTest]:
     """The broker of this session; with TAOSINK_TEST_REQUIRE_KAFKA=1 its absence is an error, not a skip."""
     found = kafka_broker.find_kafka(tmp_path_factory.mktemp("kafka"))
-    request.config.stash[_USED] = found.description
+    request.config.stash[_USED].append(found.description)
     try:
         yield found
     finally:

@@ -103,8 +103,11 @@ class QueueMachine(RuleBasedStateMachine):
     @precondition(lambda self: bool(getattr(self, "held", None)))
     @rule(data=st.data(), delay=st.sampled_from([0.0, 0.5, 2.0]), part=st.booleans())
     def finish(self, data: st.DataObject, delay: float, part: bool) -> None:
-        batch = self.held.pop(data.draw(st.integers(0, len(self.held) - 1), label="batch"))
-        waiting = sorted(data.draw(st.sets(st.integers(0, len(batch) - 1)), label="waiting")) if part else []
+        chosen = data.draw(st.integers(0, len(self.held) - 1), label="batch")
+        indices = st.sets(st.integers(0, len(self.held[chosen]) - 1))
+        waiting = sorted(data.draw(indices, label="waiting")) if part else []
+        # After all draws, since any of them may end the example: a batch taken out before would never be finished.
+        batch = self.held.pop(chosen)
         back: dict[Lane, list[tuple[bytes, float]]] = {}
         stored = {id(c): len(c) for c in batch.chunks}
         for chunk, within in batch.by_chunk(waiting):
