@@ -237,9 +237,11 @@ def test_frames_that_never_end_are_closed_and_hold_little() -> None:
             slow = [await stack.enter_async_context(device(server, f"slow-{i}")) for i in range(count)]
             for one in slow:
                 one.writer.write(b'{"action":"data","uid":1,"data":"')
+            # Not to the end: a byte that meets a closed socket resets it, and what was answered is thrown away.
+            half = time.monotonic() + limits.frame / 2
             while closed(server).get("slow_frame", 0) < count:
                 for one in slow:
-                    if not one.writer.is_closing():
+                    if time.monotonic() < half:
                         one.writer.write(b"x")
                 assert (await good.ask("ping", uid=1))["action"] == "pong"
                 held = sum(s._splitter.buffered for s in server.rig.gateway.sessions)
