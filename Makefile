@@ -60,6 +60,16 @@ bench: $(VENV)/.dev-stamp ## what a row costs: encode alone, and the consumer en
 	$(BIN)/python tests/bench/bench_encode.py $(ARGS)
 	$(BIN)/python tests/bench/bench_consumer.py $(ARGS)
 
+.PHONY: docs
+docs: $(VENV)/.dev-stamp ## write anew what is made from the code: references, example settings, dashboard, alerts
+	$(BIN)/python -m taosink_cli.documents
+	$(BIN)/python deployments/grafana/generate.py
+	$(BIN)/python deployments/kubernetes/make_prometheusrule.py
+
+.PHONY: proof
+proof: ## run docker-compose.yml with kills and an audit, on images made here (root, apt, minutes; ARGS='--help')
+	deployments/compose/proof.sh $(ARGS)
+
 .PHONY: dist
 dist: $(VENV)/.dev-stamp ## what is released: sdist, wheel, bill of materials, checked, in dist/
 	@./.ci/dist "$(VENV)" dist
@@ -69,6 +79,10 @@ lock: $(VENV)/.dev-stamp ## write the requirements files anew (needs uv)
 	@command -v uv >/dev/null || { echo "make lock: uv is needed: pip install uv"; exit 1; }
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url pyproject.toml -o requirements.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url pyproject.toml --group dev -o requirements-dev.txt
+	@# What the image's build needs, in the same versions.
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+		--constraint requirements-dev.txt --custom-compile-command 'make lock' \
+		deployments/docker/requirements-build.in -o deployments/docker/requirements-build.txt
 
 .PHONY: clean
 clean: ## remove .venv and what the tools leave behind

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from support import kafka_broker
 from support.kafka_broker import KafkaUnderTest
 
@@ -38,6 +39,13 @@ def pytest_terminal_summary(
     used = sorted(config.stash[_USED]) or ["not needed by the tests of this run"]
     for kafka in used:
         terminalreporter.write_line(f"kafka: {kafka}")
+
+
+@pytest.fixture(autouse=True)
+def logs_of_its_own() -> Iterator[None]:
+    """A command that a test calls in this process sets the log up for the whole of it."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """`taosink embedded broker`: prints its address as its first line and runs until SIGTERM."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,22 +21,29 @@ def main(arguments: Sequence[str], call: Call) -> int:
 
     try:
         serve(dict(settings.topics), on_ready=lambda address: announce(address, settings.listen_file))
-    except (BrokerFailedError, BrokerLibraryMissingError) as error:
+    except (BrokerFailedError, BrokerLibraryMissingError, ListenFileError) as error:
         complain(str(error))
         return FAILED
     return 0
 
 
+class ListenFileError(Exception):
+    """The address could not be told."""
+
+
 def announce(address: str, file: Path | None) -> None:
     """Writes the address to the file, which is there whole or not at all, and then prints it.
 
-    Where standard output was closed at the start, the log says it.
+    Where standard output was closed at the start, the log says it. Raises ListenFileError.
     """
     if file is not None:
         half = file.with_name(f"{file.name}.new")
-        half.write_text(f"{address}\n", encoding="utf-8")
-        half.replace(file)
-    if sys.stdout is None:
+        try:
+            half.write_text(f"{address}\n", encoding="utf-8")
+            half.replace(file)
+        except OSError as error:
+            raise ListenFileError(f"--listen-file {file} cannot be written: {error.strerror}") from error
+    if sys.stdout is None or getattr(sys.stdout, "name", "") == os.devnull:
         structlog.get_logger().info("embedded.listening", address=address)
         return
     sys.stdout.write(f"{address}\n")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from taosink.config import EmbeddedDatabaseSettings
-from taosink_cli.embedded_broker import FAILED, announce
+from taosink_cli.embedded_broker import FAILED, ListenFileError, announce
 from taosink_cli.main import Call, complain
 from taosink_cli.start import start
 
@@ -15,7 +15,7 @@ def main(arguments: Sequence[str], call: Call) -> int:
 
     try:
         serve(settings.listen, settings.data, on_ready=lambda url: announce(url, settings.listen_file))
-    except CannotServeError as error:
+    except (CannotServeError, ListenFileError) as error:
         complain(str(error))
         return FAILED
     return 0

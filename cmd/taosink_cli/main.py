@@ -1,6 +1,5 @@
 """`taosink COMMAND ...`: finds the command, imports that one alone, and runs it."""
 
-import difflib
 import importlib
 import os
 import sys
@@ -9,7 +8,7 @@ from dataclasses import dataclass
 
 from taosink import early_stop
 
-DONE, USAGE, DEFECT, INTERRUPTED = 0, 2, 5, 130
+DONE, FAILED, USAGE, DEFECT, INTERRUPTED = 0, 1, 2, 5, 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +31,7 @@ COMMANDS: Mapping[str, Command] = {
     "send": Command("send", "sends messages from a flag, a file or standard input"),
     "tail": Command("tail", "shows the messages of a topic: tail TOPIC"),
     "token": Command("token", "makes and explains devices' tokens, and hashes secrets"),
+    "init": Command("init", "makes the topics, database and supertable that are missing"),
     "doctor": Command("doctor", "checks everything that a consumer needs, before it runs"),
     "offsets show": Command("offsets", "shows where a group stands in each partition"),
     "offsets reset": Command("offsets", "sets a group's offsets: a time, an end, a number"),
@@ -60,6 +60,8 @@ class Call:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command line (the process's own by default) and returns its exit code. Never raises."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if argv is None:
+        _stand_in_for_closed()
     try:
         return _run(arguments, own_process=argv is None)
     except SystemExit as end:
@@ -67,22 +69,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read the output has gone; the interpreter's own flush at the end must not fail on it again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read the output has gone.
+        _give_up_output()
         return DONE
     except Exception:  # noqa: BLE001 -- the last resort: a defect has its own exit code, and a trace
         return _report_defect()
+
+
+def _stand_in_for_closed() -> None:
+    """Python has None for what was closed at the start (`>&-`), where everybody writes; and the next file or socket
+    would take its number, and what a library prints."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 -- it is kept open to the end
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 -- the same
+
+
+def _give_up_output() -> None:
+    """The interpreter's own flush at the end must not fail on it again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(arguments: Sequence[str], *, own_process: bool) -> int:
     if not arguments:
         return _refuse("a command is missing")
     if arguments[0] in {"-h", "-help", "--help", "help"}:
-        return _say(overview())
+        return say(overview())
     if arguments[0] in {"-version", "--version", "version"}:
         from taosink import __version__  # noqa: PLC0415 -- wanted here alone
 
-        return _say(f"taosink {__version__}\n")
+        return say(f"taosink {__version__}\n")
     for words in (2, 1):
         name = " ".join(arguments[:words])
         if name in COMMANDS:
@@ -120,8 +136,10 @@ def overview() -> str:
 def _refuse_unknown(arguments: Sequence[str]) -> int:
     families = {name.partition(" ")[0] for name in COMMANDS if " " in name}
     typed = " ".join(arguments[:2]) if arguments[0] in families else arguments[0]
-    near = difflib.get_close_matches(typed, COMMANDS, n=1, cutoff=0.0)[0]
-    return _refuse(f"{typed[:40]!r} is no command; the nearest is {near!r}")
+    from taosink.settings.nearest import hint  # noqa: PLC0415 -- wanted here alone
+
+    near = hint(typed, COMMANDS, "'{}'")
+    return _refuse(f"{typed[:40]!r} is no command{near}")
 
 
 def _refuse(reason: str) -> int:
@@ -135,9 +153,17 @@ def complain(text: str) -> None:
         sys.stderr.write(f"taosink: {text.rstrip()}\n")
 
 
-def _say(text: str) -> int:
-    sys.stdout.write(text)
-    sys.stdout.flush()
+def say(text: str) -> int:
+    """What a person asked for, on standard output. The exit code: 1 where it could not be written."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        complain(f"standard output cannot be written: {error.strerror}")
+        _give_up_output()
+        return FAILED
     return DONE
 
 

@@ -16,7 +16,7 @@ from taosink.settings.help import help_text
 from taosink.settings.hidden import secret_texts
 from taosink.settings.problems import CONFIGURATION, USAGE, Problem, SettingsError
 from taosink.settings.spec import specs_of
-from taosink_cli.main import Call, complain
+from taosink_cli.main import Call, complain, say
 from taosink_cli.secret_flags import FD_FLAG, HandOverError, Pairs, hand_over, take_over
 
 S = TypeVar("S", bound=CommandSettings)
@@ -31,9 +31,7 @@ def start(model: type[S], arguments: Sequence[str], call: Call) -> Loaded[S]:
     logs.configure()
     flags = parse_flags(arguments, _known(model))
     if flags.help:
-        sys.stdout.write(help_text(call.command, call.about, model, width=shutil.get_terminal_size().columns))
-        sys.stdout.flush()
-        sys.exit(0)
+        sys.exit(say(help_text(call.command, call.about, model, width=shutil.get_terminal_size().columns)))
     handed = _take(flags)
     exposed = [] if flags.problems else _hide(model, flags, call)
     loaded = _load(model, flags, handed)

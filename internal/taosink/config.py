@@ -23,8 +23,10 @@ from taosink.settings.dlq import (
 )
 from taosink.settings.doctor import DoctorSettings
 from taosink.settings.embedded import DemoSettings, EmbeddedBrokerSettings, EmbeddedDatabaseSettings
+from taosink.settings.files import why_unreadable, why_unwritable
 from taosink.settings.hidden import secrets_given, secrets_in
 from taosink.settings.ingress import IngressSettings
+from taosink.settings.init import InitSettings
 from taosink.settings.layers import (
     CONFIG_VARIABLE,
     Given,
@@ -57,6 +59,7 @@ __all__ = [
     "EmbeddedBrokerSettings",
     "EmbeddedDatabaseSettings",
     "IngressSettings",
+    "InitSettings",
     "LoadSettings",
     "Loaded",
     "ProducerSettings",
@@ -71,6 +74,7 @@ MODELS: Mapping[str, type[CommandSettings]] = {
     "send": SendSettings,
     "tail": TailSettings,
     "token": TokenSettings,
+    "init": InitSettings,
     "doctor": DoctorSettings,
     "offsets show": OffsetsShowSettings,
     "offsets reset": OffsetsResetSettings,
@@ -123,7 +127,7 @@ def load(
     chosen, beaten = choose(layers)
     settings, values, problems = resolve(model, chosen)
     problems = [*(p for layer in layers for p in layer.problems), *problems]
-    problems += _unreadable(specs, chosen, values)
+    problems += _unusable_files(specs, chosen, values)
     redactor = Redactor(_given_secrets(layers) | secrets_in(settings))
     if problems:
         raise SettingsError([p.redacted(redactor) for p in problems])
@@ -184,19 +188,14 @@ def _file_layer(model: type[Settings], config: str | None, environ: Mapping[str,
     return from_file(document, path, specs_of(model), model.obsolete, known_names())
 
 
-def _unreadable(
+def _unusable_files(
     specs: Sequence[Spec], chosen: Mapping[str, Given], values: Mapping[str, Any]
 ) -> Iterator[Problem]:
     for spec in specs:
-        path = values.get(spec.name) if spec.reads else None
-        if isinstance(path, Path) and (reason := _why_unreadable(path)):
+        path = values.get(spec.name)
+        if not isinstance(path, Path):
+            continue
+        if spec.reads and (reason := why_unreadable(path)):
             yield problem_of(spec, chosen, f"cannot be read: {reason}")
-
-
-def _why_unreadable(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            file.read(1)
-    except OSError as error:
-        return error.strerror or type(error).__name__
-    return ""
+        if spec.writes and (reason := why_unwritable(path)):
+            yield problem_of(spec, chosen, f"cannot be written: {reason}")

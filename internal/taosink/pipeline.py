@@ -4,11 +4,14 @@ import random
 import time
 from collections.abc import Callable, Sequence
 
+import structlog
+
 from taosbatch.backoff import Backoff
 from taosbatch.batch import Batch, Chunk
 from taosbatch.batch_queue import BatchQueue
 from taosbatch.encoding import Reject
 from taosink.observe.counters import Counters
+from taosink.observe.places import Places
 from taosink.observe.waits import Waits
 from taosink.pacing import unpaced
 from taosink.poison_gate import Breakers, Gate
@@ -75,7 +78,11 @@ class Pipeline:
         if ready:
             batch = Batch(tuple(ready), batch.first_at)
             self._gate = Gate(batch, self._breakers)
+            # Every line that is written meanwhile names them. A defect leaves them there for its own line: the thread
+            # ends with it.
+            structlog.contextvars.bind_contextvars(chunks=Places(ready))
             self._settle(batch, self._writer.write(batch.values(), self._owns(batch)))
+            structlog.contextvars.unbind_contextvars("chunks")
         # Behind what was tried: the head of a lane is parked first, and order is kept.
         for chunk, due in stopped:
             self._park_stopped(chunk, due)

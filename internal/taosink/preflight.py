@@ -9,6 +9,7 @@ from taosink.budget import divide
 from taosink.clients import taos_address, taos_driver
 from taosink.config import ConsumerSettings
 from taosink.kafka.client import check_properties
+from taosink.taos import versions
 from taosink.taos.errors import ErrorClass, TaosError
 
 log = structlog.get_logger()
@@ -41,13 +42,29 @@ def check_settings(settings: ConsumerSettings) -> None:
         )
 
 
+def _check_version(version: str, where: str) -> None:
+    """Raises Refused where nothing can work there."""
+    if versions.too_old(version):
+        raise Refused(f"TDengine at {where} is {version}: {versions.TOO_OLD}; {versions.UPGRADE}")
+    if versions.untried(version):
+        log.warning(
+            "taos.server_old",
+            address=where,
+            version=version,
+            meaning=f"it is {versions.UNTRIED}: what it refuses is told when it does",
+            do=versions.UPGRADE,
+        )
+
+
 def check_database(settings: ConsumerSettings, asked: threading.Event) -> None:
     """Logs in once. An outage is waited for by the workers and only told here; a refusal (password, permission,
-    library missing) would never mend itself and raises Refused. Blocks for at most the connect timeout."""
+    library missing, a server too old) would never mend itself and raises Refused. Blocks for at most the connect
+    timeout."""
     address, driver = taos_address(settings.taos), taos_driver(settings.taos)
     try:
         version = driver.query("SELECT SERVER_VERSION()").rows[0][0]
         log.info("taos.connected", address=address.shown, version=version)
+        _check_version(str(version), address.shown)
         if not asked.is_set():
             wiring.live_schema(settings).reread(driver)
     except TaosError as error:

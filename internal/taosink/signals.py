@@ -9,7 +9,7 @@ from taosink import early_stop
 
 class Signals:
     """SIGTERM and SIGINT: the first asks for a drain, a second one abandons. Handlers only set flags: what they
-    raised would be thrown into the middle of a Kafka call. SIGHUP is not for the terminal's end here."""
+    raised would be thrown into the middle of a Kafka call. SIGHUP stays as `early_stop` has it: it ends nothing."""
 
     def __init__(self) -> None:
         self.asked = threading.Event()

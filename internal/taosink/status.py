@@ -1,9 +1,7 @@
 """The consumer's parts for its status listener: what it may look at, and what a person may see of the settings."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
-
-from pydantic import SecretStr
 
 from taosbatch.batch_queue import BatchQueue
 from taosbatch.offsets import OffsetTracker
@@ -24,9 +22,8 @@ from taosink.observe.status.parts import Answering, Facts, Parts
 from taosink.observe.waits import Waits
 from taosink.preflight import Refused, needs_operator
 from taosink.settings.hidden import secrets_in
-from taosink.settings.kinds import Properties
-from taosink.settings.redact import HIDDEN, Redactor, is_secret_property
-from taosink.settings.spec import specs_of
+from taosink.settings.redact import Redactor
+from taosink.settings.shown import shown_settings
 from taosink.workers import Workers
 
 if TYPE_CHECKING:
@@ -104,22 +101,6 @@ def looker(consumer: Looked, settings: ConsumerSettings) -> Looker:
 
 
 def shown(settings: ConsumerSettings) -> Mapping[str, Any]:
-    """Every setting by its name, without secrets: their place tells whether they are set."""
+    """Every setting by its name, without secrets."""
     hide = Redactor(secrets_in(settings))
-    found = {
-        spec.name: _plain(getattr(getattr(settings, spec.path[0]), spec.path[1]), hide)
-        for spec in specs_of(type(settings))
-    }
-    return found | {"taosuri": hide(taos_address(settings.taos).shown)}
-
-
-def _plain(value: object, hide: Callable[[str], str]) -> object:
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    if isinstance(value, SecretStr):
-        return HIDDEN if value.get_secret_value() else ""
-    if isinstance(value, Properties):
-        return {k: HIDDEN if is_secret_property(k) else hide(v) for k, v in value.items()}
-    if isinstance(value, tuple):
-        return [hide(str(v)) for v in value]
-    return hide(str(value))
+    return shown_settings(settings) | {"taosuri": hide(taos_address(settings.taos).shown)}

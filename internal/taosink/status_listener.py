@@ -88,5 +88,10 @@ class StatusListener:
         try:
             await calls.tick()
         except Exception:  # one look that fails must not take the probes away
-            if self._repeats.due("tick", time.monotonic()) is not None:
-                log.exception("status.look_failed", meaning="probes are answered all the same; report it")
+            unsaid = self._repeats.due("tick", time.monotonic())
+            if unsaid is not None:
+                log.exception(
+                    "status.look_failed",
+                    unsaid=unsaid,
+                    meaning="probes are answered all the same; report it",
+                )

@@ -77,15 +77,17 @@ class Stopping:
         closed = outcome is not None and outcome.closed
         self.stuck = bool(left_workers) or not closed
         ended = outcome is not None and outcome.committed and not outcome.pending
-        log.info(
-            "consumer.drained" if drained and ended else "consumer.left_work_pending",
+        clean = drained and ended
+        say = log.info if clean else log.warning
+        say(
+            "consumer.drained" if clean else "consumer.left_work_pending",
             seconds=round(self._clock() - started, 2),
             pending=outcome.pending if outcome else None,
             committed=bool(outcome and outcome.committed),
             dead_letters_unacknowledged=letters,
             workers_left_behind=left_workers,
         )
-        return drained and ended and not letters
+        return clean and not letters
 
     @property
     def left(self) -> float:

@@ -22,8 +22,6 @@ class Place(Protocol):
 
     @property
     def lane(self) -> Lane: ...
-    @property
-    def offset(self) -> int: ...
 
 
 P = TypeVar("P", bound=Place)
@@ -174,14 +172,6 @@ class Assembler(Generic[P]):
             if any(map(gone, kept.places)):
                 self._done_bytes -= self._done.pop(key).nbytes
         return dropped
-
-    def held_back(self, lane: Lane) -> int | None:
-        """The lowest offset of this lane's incomplete messages: no commit may pass it. None without any."""
-        return min((p.offset for p in self._held() if p.lane == lane), default=None)
-
-    def _held(self) -> Iterator[P]:
-        for message in self._open.values():
-            yield from message.places.values()
 
     def _why_over(self, message: _Message[P], now: float) -> Why | None:
         limits = self._limits

@@ -3,7 +3,7 @@
 Rows/s and CPU µs/row of one consumer process, from its first INSERT to its last commit: its start-up, the
 broker, the database and the producer are left out. Medians of repeated runs.
 
-    bench_consumer.py [--records N] [--repeats N] [--kafka BOOTSTRAP] [--json]
+    bench_consumer.py [--records N] [--repeats N] [--kafka BOOTSTRAP] [--json] [-- CONSUMER FLAGS]
 
 Without --kafka the embedded broker is used, which keeps 5 MiB a partition: at most about 400,000 small records.
 """
@@ -61,8 +61,10 @@ def produce(brokers: str, topic: str, records: int) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
-def consume(brokers: str, topic: str, records: int, url: str) -> tuple[float, float]:
-    """One run of a new group over the whole topic: (rows/s, CPU µs/row)."""
+def consume(
+    brokers: str, topic: str, records: int, url: str, more: Sequence[str] = ()
+) -> tuple[float, float]:
+    """One run of a new group over the whole topic: (rows/s, CPU µs/row). `more` are flags of the consumer."""
     command = [
         *LAUNCH,
         "consumer",
@@ -73,6 +75,7 @@ def consume(brokers: str, topic: str, records: int, url: str) -> tuple[float, fl
         "--schema.create",
         "--log.format=json",
         "--stats.interval=100ms",
+        *more,
     ]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
@@ -110,6 +113,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--kafka", default="")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("consumer", nargs="*", help="flags of the consumer, behind --")
     options = parser.parse_args()
     topic = f"bench-{uuid.uuid4().hex[:8]}"
     broker = [*LAUNCH, "embedded", "broker", "--topic", f"{topic}:{PARTITIONS}"]
@@ -120,7 +124,9 @@ def main() -> None:
     ):
         brokers = options.kafka or embedded
         produce(brokers, topic, options.records)
-        runs = [consume(brokers, topic, options.records, url) for _ in range(options.repeats)]
+        runs = [
+            consume(brokers, topic, options.records, url, options.consumer) for _ in range(options.repeats)
+        ]
         sent = inserts(url)
     report = {
         "broker": "given" if options.kafka else "embedded",

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,13 @@ def test_what_stays_up_can_be_spoken_to_as_it_says(tmp_path: Path, monkeypatch: 
                 assert answer["status"] == "ok", answer
         assert answer["action"] == "data.response"
         assert sum("/status.json" in line for line in lines) == 1
+        watched = [line for line in lines if line.startswith("watch ")]
+        assert lines.index(watched[0]) < next(n for n, line in enumerate(lines) if "every record" in line)
+        pages = {found for line in watched for found in re.findall(r"http://\S+/(?= |$)", line)}
+        assert len(pages) == 2
+        for page in pages:
+            with urllib.request.urlopen(page, timeout=10) as shown:
+                assert b"<title>taosink" in shown.read()
     finally:
         assert demo.stop(signal.SIGINT) == 0
     assert not list(tmp_path.iterdir())

@@ -207,7 +207,8 @@ def test_settings_that_no_consumer_starts_with(run: Runner, url: str, tmp_path: 
     """The code of a wrong configuration, and nothing else is checked."""
     authorities = tmp_path / "ca.pem"
     authorities.write_text("no certificate")
-    found = run("--kafka.tls", "--kafka.tls-ca", str(authorities), "--taosuri", f"{url}/db")
+    own = f"ssl.ca.location={authorities}"
+    found = run("--kafka.tls", "--kafka.properties", own, "--taosuri", f"{url}/db")
     assert run.code == 1
     assert list(found) == ["settings"]
     assert "ssl.ca.location" in found["settings"]["detail"]

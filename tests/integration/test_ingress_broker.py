@@ -133,6 +133,7 @@ def test_a_command_reaches_the_device_wherever_it_is(real_kafka: KafkaUnderTest)
         async with topics.gateway("s1") as a, topics.gateway("s2") as b:
             waiting = await a.broker.desk.put(NewCommand({"n": 1}, device="d", answer=True, id="first"))
             assert waiting["state"] == "queued"
+            assert (a.broker.desk.view("first") or {})["state"] == "queued"
             await a.broker.desk.put(NewCommand({"n": 2}, device="d", id="second"))
             await a.broker.desk.put(NewCommand({"n": 3}, device="d", ttl_ms=1, id="late", answer=True))
             await until(lambda: len(b.broker.desk.views_of("d")) == 3)

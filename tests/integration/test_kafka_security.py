@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support.chaos.stage import Stage, stage
 from support.consumer_process import LAUNCHER
+from support.ingress_process import ingress
 from support.kafka_broker import KafkaMissingError, required
 from support.secure_kafka import PASSWORD, SecureKafka
 
@@ -96,6 +97,21 @@ def test_what_is_wrong_is_one_line(secure: SecureKafka, scene: Stage, wrong: str
     ) in line
 
 
+def test_a_gateways_login_that_is_refused_in_mid_run(secure: SecureKafka, scene: Stage) -> None:
+    """That is told as what it is, for somebody to mend; not as an outage that ends by itself."""
+    try:
+        with ingress({**secure.arguments(), "topic": scene.topic}) as process:
+            process.event("ingress.listening")
+            secure.set_password("another")
+            refused = process.event("ingress.brokers_refuse")
+            assert refused["level"] == "error"
+            assert "kafka.sasl" in refused["todo"]
+            secure.set_password(PASSWORD)
+            process.event("ingress.brokers_back")
+    finally:
+        secure.set_password(PASSWORD)
+
+
 def test_a_login_that_is_refused_in_mid_run(secure: SecureKafka, scene: Stage) -> None:
     """The password was changed on the broker: the consumer says so and stays up, keeps what it has, and goes on
     by itself when the password holds again; nothing is lost and nothing is written twice."""
@@ -106,7 +122,7 @@ def test_a_login_that_is_refused_in_mid_run(secure: SecureKafka, scene: Stage) -
             process.until(lambda: scene.committed == 10)
             secure.set_password("another")
             refused = process.event("kafka.authentication_failed")
-            assert refused["level"] == "warning"
+            assert refused["level"] == "error"
             assert "kafka.sasl" in refused["do"]
             scene.send(20)
             secure.set_password(PASSWORD)

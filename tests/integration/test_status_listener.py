@@ -3,16 +3,15 @@
 import json
 import signal
 import socket
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.consumer_process import ConsumerProcess, consumer
+from support.http_asked import asked
 from support.kafka_broker import free_ports
 from support.kafka_data import committed, produce, unique
 from support.mock_cluster import MockKafka
@@ -37,22 +36,6 @@ def readings(count: int, device: str = "d1", begin: int = 0) -> list[bytes]:
     return [
         encode_msgpack(Record(device, START_NS + (begin + n) * 1_000_000, (1.5, n))) for n in range(count)
     ]
-
-
-def asked(url: str, *, method: str = "GET", token: str = "") -> tuple[int, Any]:
-    """Status and body: JSON where it is some."""
-    request = urllib.request.Request(url, method=method)
-    if token:
-        request.add_header("authorization", f"Bearer {token}")
-    try:
-        answer: HTTPResponse = urllib.request.urlopen(request, timeout=10)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, json.loads(error.read())
-    with answer:
-        body = answer.read()
-        kind = answer.headers.get_content_type()
-        return answer.status, json.loads(body) if kind == "application/json" else body.decode()
 
 
 @contextmanager

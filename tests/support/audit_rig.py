@@ -1,6 +1,5 @@
 """A topic, its dead letters, a database, and the smallest writer between them, for audits and replays."""
 
-import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
 
@@ -116,9 +115,3 @@ class Rig:
     def query(self, sql: str) -> list[list[object]]:
         with closing(self.taos.connect(self.database)) as driver:
             return [list(row) for row in driver.query(sql).rows]
-
-
-def last_json(text: str) -> dict[str, object]:
-    found = json.loads(text.strip().splitlines()[-1])
-    assert isinstance(found, dict)
-    return found

@@ -5,14 +5,12 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from support.consumer_process import ConsumerProcess
-
-from taosink.demo.child import Child
+from support.watched_process import WatchedProcess
 
 LAUNCHER = (sys.executable, "-m", "taosink_cli")
 
 
-class GatewayProcess(ConsumerProcess):
+class GatewayProcess(WatchedProcess):
     """On free places of loopback, without HTTP for devices unless a flag says otherwise."""
 
     def __init__(self, arguments: Mapping[str, str]) -> None:
@@ -23,7 +21,7 @@ class GatewayProcess(ConsumerProcess):
             "log.format": "json",
         }
         flags = [f"--{name}={value}" for name, value in (own | dict(arguments)).items()]
-        Child.__init__(self, "ingress", [*LAUNCHER, "ingress", *flags])
+        super().__init__("ingress", [*LAUNCHER, "ingress", *flags])
 
     @property
     def tcp(self) -> tuple[str, int]:

@@ -4,13 +4,13 @@ import json
 import signal
 import socket
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from support.watched_process import WatchedProcess
+
 from taosdevice.framing import FrameSplitter, Framing, decode_frame, encode_frame
-from taosink.demo.child import Child
 
 PATIENCE = 30.0
 DEFAULTS = {
@@ -22,35 +22,17 @@ DEFAULTS = {
 }
 
 
-class IngressProcess(Child):
-    """`events` holds the last log line of each event."""
+class IngressProcess(WatchedProcess):
+    """With the flags that are given, over those of a test."""
 
     def __init__(self, arguments: Mapping[str, str]) -> None:
         flags = [f"--{name}={value}" for name, value in {**DEFAULTS, **arguments}.items()]
         super().__init__("ingress", [sys.executable, "-m", "taosink_cli", "ingress", *flags])
 
-    def event(self, name: str) -> dict[str, Any]:
-        """The last event of this name; waits for the first."""
-        self.until(lambda: name in self.events, name)
-        return self.events[name]
-
-    def until(self, done: Callable[[], object], what: str = "") -> None:
-        end = time.monotonic() + PATIENCE
-        while not done():
-            assert time.monotonic() < end, f"no {what or done}: {self.last_words()}"
-            assert self.process.poll() is None or done(), f"ended early: {self.last_words()}"
-            time.sleep(0.02)
-
     def address(self, listener: str = "tcp") -> tuple[str, int]:
         """Where it listens; waits until it does."""
         host, _, number = str(self.event("ingress.listening")[listener]).rpartition(":")
         return host, int(number)
-
-    def ended(self) -> int:
-        """Waits for it to end by itself; returns the exit code."""
-        code = self.process.wait(PATIENCE)
-        self.stop()
-        return code
 
 
 @contextmanager

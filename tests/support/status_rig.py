@@ -13,7 +13,7 @@ from taosbatch.worker_pool import WorkerPool
 from taosink.budget import divide
 from taosink.kafka.dead_letters import DeadLetterState, KafkaDeadLetters
 from taosink.kafka.errors import SourceFault
-from taosink.kafka.source import Outcome, Source, View
+from taosink.kafka.source import Ends, Outcome, Source, View
 from taosink.observe.counters import Counters
 from taosink.observe.happenings import Happenings
 from taosink.observe.health import Rule
@@ -33,6 +33,7 @@ class SeenSource:
 
     view: View = field(default_factory=lambda: View(frozenset({A, B})))
     lag: Mapping[Lane, int] = field(default_factory=dict)
+    ends: Ends = field(default_factory=lambda: Ends(1000.0, {}))
     beat: float = 1000.0
     confirmed: float = 1000.0
     protocol: str = "consumer"

@@ -226,3 +226,20 @@ def test_a_refused_consumer_prints_no_secret() -> None:
     )
     assert done.returncode == 1
     assert SECRET not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        (["cosumer"], "'cosumer' is no command; the nearest is 'consumer'\n"),
+        (["dlq", "lst"], "'dlq lst' is no command; the nearest is 'dlq list'\n"),
+        (["dlq"], "'dlq' is no command; the nearest is 'dlq "),
+        (["xyzzy"], "'xyzzy' is no command\n"),
+    ],
+)
+def test_a_command_that_does_not_exist_is_told_with_the_one_that_was_meant(
+    written: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """None where nothing is like it; the commands follow in any case."""
+    assert main(written) == 2
+    assert f"taosink: {told}" in capsys.readouterr().err

@@ -252,6 +252,14 @@ def test_wrong_keys_in_a_file_are_named_with_the_nearest(tmp_path: Path) -> None
     assert all(str(path) in p.origin for p in found.values())
 
 
+def test_where_nothing_is_near_no_setting_is_named(tmp_path: Path) -> None:
+    """Neither for a variable nor for a key of a file."""
+    (variable,) = problems(env={"TAOSINK_XYZZY": "x"})
+    assert variable.fault == "is no setting's variable"
+    (key,) = problems(config=toml(tmp_path, "xyzzy = 2\n"))
+    assert key.fault == "is no setting"
+
+
 @pytest.mark.parametrize(
     ("text", "setting", "nearest"),
     [

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from taosbatch.offsets import Lane
-from taosink.observe.health import FEW, Beat, DatabaseWait, LaneState, Rule, State, judge
+from taosink.observe.health import CODES, FEW, Beat, DatabaseWait, LaneState, Rule, State, judge
 
 NOW = 1000.0
 RULE = Rule(no_progress=120.0)
@@ -109,6 +109,53 @@ def test_reasons_name_what_an_operator_needs() -> None:
     texts = " / ".join(r.message for r in found.healthy)
     assert "61 s, an operator is needed: TDengine does not answer" in texts
     assert "1234 records to go" in texts
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"kafka": "brokers are down"}, "Kafka does not answer"),
+        ({"database": down(NOW - 300)}, "rows wait for the database (unavailable)"),
+        ({"dead_letters_blocked": {"t.dlq": "gone"}}, "t.dlq takes no dead letter"),
+        ({"unproven_since": NOW - 300}, "no commit is confirmed"),
+        (
+            {"beats": (Beat("worker-0", NOW, 300.0), Beat("worker-1", float("inf"), 300.0))},
+            "worker-1: a call into the database has not returned",
+        ),
+        (
+            {"lanes": (LaneState(A, breaker_open=True), LaneState(B, blocked="another topic"))},
+            "t/0, t/1 stopped",
+        ),
+        ({"lanes": ()}, "no cause is known; /status.json"),
+    ],
+)
+def test_no_progress_names_what_blocks(change: dict[str, object], told: str) -> None:
+    """Not that nothing happens alone, but why."""
+    state = replace(WELL, idle_since=NOW - 300, lag=7, **change)  # type: ignore[arg-type]  # fields of State
+    (text,) = [r.message for r in judge(state, NOW, RULE).healthy if r.code == "no_progress"]
+    assert text.startswith(f"nothing was stored for 300 s with 7 records to go: {told}")
+
+
+def test_every_code_is_listed() -> None:
+    """A state with all that can be wrong: metrics and the runbook know each code by the list."""
+    lanes = (LaneState(A, breaker_open=True), LaneState(B, blocked="x"))
+    beats = tuple(Beat(name, 0.0, 1.0) for name in ("poll", "worker-3", "stats"))
+    bad = State(
+        stopping=True,
+        ended="x",
+        beats=beats,
+        assigned=False,
+        answered=False,
+        database=down(0.0),
+        lanes=lanes,
+        dead_letters_blocked={"d": "x"},
+        unproven_since=0.0,
+        idle_since=0.0,
+    )
+    still = State(lanes=(LaneState(A, still_since=0.0),))
+    states = (bad, replace(bad, kafka="x"), still)
+    assert {r.code for state in states for r in judge(state, NOW, RULE).healthy} == set(CODES)
+    assert len(set(CODES)) == len(CODES)
 
 
 def test_many_partitions_are_one_reason() -> None:

@@ -1,5 +1,7 @@
 """Since when nothing moves, and how fast it goes."""
 
+from dataclasses import replace
+
 import pytest
 
 from taosbatch.offsets import Lane, LaneOffsets
@@ -96,6 +98,25 @@ def test_what_it_can_do_is_learned_while_it_has_enough_to_do() -> None:
     assert rates.speed.desired_consumers == pytest.approx(100_000 / 60 / 500.0)
     rates.look(60.0 + REMEMBER, totals(4500, 0, 104_500))
     assert rates.speed.desired_consumers == 0.0
+
+
+def test_a_light_load_teaches_nothing_about_what_it_can_do() -> None:
+    """Else it would take a quiet topic for its limit, and ask for more of its kind in the first outage."""
+    rates = Rates()
+    for second in range(10):
+        rates.look(float(second), totals(500 * second, 200, 500 * second + 200))
+    for second in range(10, 40):
+        rates.look(float(second), totals(4500, 500 * (second - 9), 500 * second))
+    assert rates.speed.desired_consumers == 1.0
+
+
+def test_what_arrives_is_counted_by_the_time_between_the_looks_at_the_ends() -> None:
+    """Looks at the ends come once in 1.1 seconds here, those at all else every second."""
+    rates, seen = Rates(), []
+    for second in range(60):
+        at = second // 1.1 * 1.1
+        seen.append(rates.look(float(second), replace(totals(0, 0, round(1000 * at)), end_at=at)).arriving)
+    assert {round(rate) for rate in seen[6:] if rate is not None} == {1000}
 
 
 def test_a_partition_that_comes_is_no_burst_of_records() -> None:

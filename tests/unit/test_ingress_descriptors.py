@@ -5,7 +5,9 @@ import sys
 
 import pytest
 
+from taosink.config import IngressSettings
 from taosink.ingress.descriptors import KEPT, shares
+from taosink.ingress.wiring import told_limits
 
 
 @pytest.mark.parametrize(
@@ -34,3 +36,9 @@ def test_the_soft_limit_is_raised() -> None:
     lines = [line for line in done.stdout.splitlines() if "few_descriptors" not in line]
     assert lines == ["(500, 100) 984", "True 1000"]
     assert "ingress.few_descriptors" in done.stdout + done.stderr
+
+
+def test_the_bounds_that_are_told_are_those_in_force() -> None:
+    """The page's bar of connections is full when no more are let in, and not before."""
+    told = told_limits(IngressSettings.model_construct(), (600, 40))
+    assert (told["connections"], told["http_connections"]) == (600, 40)

@@ -1,18 +1,23 @@
 """Presence and commands as gateways work with them, on one topic that each reads at once, by a clock of the test."""
 
+import asyncio
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
+import pytest
 from support.ingress_rig import Sockets
 
 from taosink.ingress.broker.command_service import CommandService
 from taosink.ingress.broker.commands import CommandRecord, encode
+from taosink.ingress.broker.desk import Desk, Holders
 from taosink.ingress.broker.options import BrokerOptions
 from taosink.ingress.broker.outbox import Outbox
 from taosink.ingress.broker.presence import Claim
 from taosink.ingress.broker.presence import encode as encode_claim
 from taosink.ingress.broker.presence_service import PresenceService
 from taosink.ingress.broker.worker_messages import CommandWish
+from taosink.ingress.http.desk import CommandRefusedError, NewCommand
 from taosink.ingress.ports import Failures
 
 HOUR = 3600.0
@@ -67,6 +72,7 @@ class Gateway:
         self.commands = CommandService(
             options, world, self.sockets, self.sockets, self.presence, wall_ms=wall, chance=lambda: 0.5
         )
+        self.desk = Desk(self.commands, Holders(self.presence, clock=lambda: world.now), wall_ms=wall)
         world.gateways.append(self)
         while self.read < len(world.log):
             self.read_one()
@@ -317,3 +323,78 @@ def test_a_gateway_takes_back_what_it_held_before_it_was_killed() -> None:
     again.presence.farewell()
     world.settle()
     assert set(b.presence.servers()) == {"b"}
+
+
+def put_at(gateway: Gateway, name: str, **more: Any) -> str:
+    """Through the desk, which returns when the broker has it; nobody has read it then."""
+    command = NewCommand({"do": name}, device=more.pop("device", "d"), id=name, **more)
+    return str(asyncio.run(gateway.desk.put(command))["state"])
+
+
+def seen(gateway: Gateway, name: str) -> str:
+    return str((gateway.desk.view(name) or {}).get("state", ""))
+
+
+def test_a_command_is_seen_right_behind_its_put() -> None:
+    """As queued, by its id and among its device's, before the gateway has read its own record back; from then on the
+    topic alone counts."""
+    world = World()
+    a = Gateway(world, "a")
+    assert put_at(a, "x", answer=True) == "queued"
+    put_at(a, "y", device="e")
+    assert world.states("x") == [""]
+    assert (seen(a, "x"), seen(a, "y"), seen(a, "z")) == ("queued", "queued", "")
+    assert [view["id"] for view in a.desk.views_of("d")] == ["x"]
+    world.settle()
+    assert [view["id"] for view in a.desk.views_of("d")] == ["x"]
+    a.connect("d", "a1")
+    assert seen(a, "x") == "delivered"
+    world.log.append(("taosink_commands", b"x", None))
+    world.settle()
+    assert seen(a, "x") == ""
+
+
+def test_the_same_id_is_the_same_command_before_it_was_read() -> None:
+    """One record is written for both; another content is refused."""
+    world = World()
+    a = Gateway(world, "a")
+    before = len(world.log)
+    assert put_at(a, "x") == put_at(a, "x") == "queued"
+    assert len(world.log) == before + 1
+    with pytest.raises(CommandRefusedError) as refused:
+        put_at(a, "x", answer=True)
+    assert refused.value.reason == "conflict"
+
+
+def test_what_kafka_did_not_take_is_not_seen() -> None:
+    """Its sender was told so."""
+    world = World()
+    a = Gateway(world, "a")
+    world.down = True
+    with pytest.raises(CommandRefusedError) as refused:
+        put_at(a, "x")
+    assert refused.value.reason == "busy"
+    assert seen(a, "x") == ""
+
+
+def test_commands_that_are_not_read_yet_count_against_the_bounds() -> None:
+    """So a reader that stands still lets nobody fill the memory; what never comes back is forgotten in the end."""
+    world = World()
+    a = Gateway(world, "a", max_commands=3, max_commands_per_device=2)
+    for name, device, taken in (("x", "d", 1), ("y", "d", 1), ("z", "d", 0), ("v", "e", 1), ("w", "e", 0)):
+        with nullcontext() if taken else pytest.raises(CommandRefusedError, match="too many"):
+            put_at(a, name, device=device)
+    assert len(a.commands._unread) == 3
+    world.now += HOUR + 1
+    a.commands.tick()
+    assert len(a.commands._unread) == 0
+    assert seen(a, "x") == ""
+
+
+def test_a_topic_that_is_made_anew_has_nothing_that_was_put_before() -> None:
+    """What was not read of the old one never will be."""
+    world = World()
+    a = Gateway(world, "a")
+    put_at(a, "x")
+    a.commands.restart()
+    assert seen(a, "x") == ""

@@ -139,3 +139,19 @@ def test_keys_are_bounded() -> None:
     for n in range(5000):
         repeats.due(f"key-{n}", 0)
     assert "keys=1000" in repr(repeats)
+
+
+def test_a_stranger_does_not_write_to_the_terminal() -> None:
+    """Neither a line of its own, nor what colours, moves or clears; a trace keeps its lines."""
+    terminal = Terminal()
+    logs.configure("info", "console", stream=terminal)
+    structlog.get_logger().info("a.b", device="x\x1b[2J\u202e", uid="\nforged", name="Žižkov")
+    try:
+        raise ValueError("why")
+    except ValueError:
+        structlog.get_logger().exception("c.d")
+    first, *rest = terminal.getvalue().splitlines()
+    assert "x\\x1b[2J\\u202e" in first
+    assert "'\\nforged'" in first
+    assert "Žižkov" in first
+    assert len(rest) > 3

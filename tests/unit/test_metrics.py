@@ -1,17 +1,22 @@
 """The consumer's metrics: all of them, by name, and what is in them."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from support.status_rig import A, B, StatusRig
 
-from taosbatch.encoding import Encoded, Layout, Statement
+from taosbatch.batch import Batch
+from taosbatch.encoding import Encoded, Layout, Reason, Statement
+from taosbatch.offsets import Lane
+from taosink.kafka.source import View
 from taosink.observe.expose import exposition, registry
+from taosink.observe.health import CODES
 from taosink.observe.histogram import Histogram
-from taosink.observe.meters import MeteredDriver, MeteredEncoder
-from taosink.observe.metrics import COUNTERS, GAUGES, HISTOGRAMS, PREFIX, ConsumerMetrics
-from taosink.taos.errors import TaosError
+from taosink.observe.meters import MeteredDriver, MeteredEncoder, MeteredHandler
+from taosink.observe.metrics import COUNTERS, GAUGES, HISTOGRAMS, INFO, PREFIX, ConsumerMetrics
+from taosink.taos.errors import ErrorClass, TaosError
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -37,17 +42,19 @@ def test_every_metric_that_is_named_is_exported() -> None:
     counters = {f"{PREFIX}{k.name}_total" for key, k in COUNTERS.items() if key != "replies"}
     others = {PREFIX + k.name for k in (*GAUGES.values(), *HISTOGRAMS.values())}
     assert counters | others <= told
-    assert {name for name in told if name.startswith(PREFIX)} == counters | others | {"taosink_build_info"}
+    about = {"taosink_build_info", "taosink_consumer_info"}
+    assert {name for name in told if name.startswith(PREFIX)} == counters | others | about
 
 
 def test_names_and_helps_follow_the_conventions() -> None:
     """Base units in the name, a unit in the help, no label per device."""
-    kinds = [*COUNTERS.values(), *GAUGES.values(), *HISTOGRAMS.values()]
+    kinds = [INFO, *COUNTERS.values(), *GAUGES.values(), *HISTOGRAMS.values()]
     assert len({k.name for k in kinds}) == len(kinds)
     for kind in kinds:
         assert re.fullmatch(r"[a-z][a-z_]*", kind.name)
         assert kind.help.endswith(".")
-        assert set(kind.labels) <= {"topic", "partition", "reason", "class", "state", "part", "outcome"}
+        if kind is not INFO:
+            assert set(kind.labels) <= {"topic", "partition", "reason", "class", "state", "part", "outcome"}
         for unit in ("seconds", "bytes"):
             if unit in kind.name:
                 assert unit in kind.help.lower()
@@ -93,6 +100,75 @@ def test_what_happened_is_in_the_numbers() -> None:
         ("taosink_unhealthy_reasons", (("reason", "breaker"),)): 1,
     }
     assert {key: found.get(key) for key in expected} == expected
+
+
+def test_what_has_not_happened_yet_is_nought() -> None:
+    """A rate needs a value before the first event: each reason, class, state, and each partition of an assignment."""
+    found = scraped(StatusRig())
+    for name, label, values in (
+        ("records_rejected_total", "reason", Reason),
+        ("retries_total", "class", [*ErrorClass, "other"]),
+        ("statement_errors_total", "class", ErrorClass),
+        ("unhealthy_reasons", "reason", CODES),
+    ):
+        told = {dict(labels)[label]: n for (metric, labels), n in found.items() if metric == PREFIX + name}
+        assert told == dict.fromkeys(map(str, values), 0.0), name
+    for number in "01":
+        assert found["taosink_records_consumed_total", (("partition", number), ("topic", "t"))] == 0
+    who = (("group", "g"), ("member", "taosink-test"), ("protocol", "consumer"))
+    assert found["taosink_consumer_info", who] == 1
+
+
+def test_a_batch_counts_once_it_is_written() -> None:
+    """Not while it is put back, because nothing may be written; with what of it is written; and its time in the queue
+    at the first try alone."""
+    rig = StatusRig()
+    meters, encoder = rig.meters, MeteredEncoder(OneStatement(rig), rig.meters)  # type: ignore[arg-type]  # infers nothing
+    batch = Batch((rig.deliver(A, b"12", b"34"),), rig.now)
+    idle = MeteredHandler(Once(lambda _: None), meters)
+    for _ in range(50):
+        idle(batch)
+    assert meters.batch_records.spread().values == 0
+    rig.now += 2.0
+    handler = MeteredHandler(
+        Once(lambda b: [encoder.encode(b.values(), Layout("d", "s"), ()) for _ in "123"]), meters
+    )
+    handler(batch)
+    handler(Batch((batch.chunks[0].subset([0]),), batch.first_at))
+    assert (meters.batch_records.spread().values, meters.batch_records.spread().total) == (2, 3)
+    assert meters.batch_bytes.spread().total == 4 + 2
+    assert (meters.queue_seconds.spread().values, meters.queue_seconds.spread().total) == (1, 2.0)
+
+
+def test_series_grow_with_the_partitions_alone() -> None:
+    """By four each: what was consumed, committed, is to go in records and in seconds."""
+    rig = StatusRig()
+    few = len(settled(rig, 2))
+    assert len(settled(rig, 200)) - few == 4 * 198
+    assert few < 250
+
+
+def settled(rig: StatusRig, partitions: int) -> Samples:
+    """What stands in an answer once so many partitions have been read; without the process's own figures."""
+    lanes = [Lane("t", n) for n in range(partitions)]
+    rig.tracker.assign(lanes, committed=dict.fromkeys(lanes, 0))
+    rig.source.view = View(frozenset(lanes))
+    rig.source.lag = dict.fromkeys(lanes, 1)
+    for lane in lanes:
+        rig.deliver(lane, b"1", stamp=990.0)
+    return {key: n for key, n in scraped(rig).items() if key[0].startswith(PREFIX)}
+
+
+class Once:
+    """A handler that is one call."""
+
+    def __init__(self, call: Callable[[Batch], object]) -> None:
+        self._call = call
+
+    def __call__(self, batch: Batch) -> None:
+        self._call(batch)
+
+    def close(self) -> None: ...
 
 
 class ScriptedDriver:

@@ -160,6 +160,7 @@ def test_the_nearest_topic_is_named() -> None:
     """But none of Kafka's own."""
     topics = ["readings", "other", "__consumer_offsets"]
     assert no_such_topic("raedings", topics) == "there is no topic 'raedings'; the nearest is 'readings'"
+    assert no_such_topic("bogus", topics) == "there is no topic 'bogus'"
     assert no_such_topic("x", ["__x"]) == "there is no topic 'x', nor any other"
 
 

@@ -1,5 +1,7 @@
 """Flags as Go takes them."""
 
+import pytest
+
 from taosink.settings.flags import parse_flags
 
 KNOWN = {"min.batch.size": False, "kafka.tls": True, "topic": False}
@@ -31,6 +33,32 @@ def test_unknown_flags_are_all_named_with_the_nearest() -> None:
     assert "--topic" in flags.problems[0].fault
     assert "--min.batch.size" in flags.problems[1].fault
     assert flags.pairs == [("kafka.tls", "true")]
+
+
+def test_where_nothing_is_near_no_flag_is_named() -> None:
+    """A hint at some other flag misleads; what stands behind it is its value, and those after it are read."""
+    flags = parse_flags(["--bogus", "value", "--topic", "t"], {**KNOWN, "taos.user": False})
+    (problem,) = flags.problems
+    assert (problem.setting, problem.fault) == ("--bogus", "is no flag of this command")
+    assert flags.pairs == [("topic", "t")]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("--kafka.broker", "--kafka.brokers"),
+        ("--workr", "--worker"),
+        ("--tls", "--kafka.tls"),
+        ("--broker", "--kafka.brokers"),
+        ("--workers", "--worker"),
+        ("--worker.count.of.this.process", "--worker"),
+    ],
+)
+def test_a_real_misspelling_names_its_nearest(written: str, meant: str) -> None:
+    """Some letters that differ, or a part of the name that is missing or too many."""
+    known = {**KNOWN, "kafka.brokers": False, "worker": False, "other.workers": False}
+    (problem,) = parse_flags([written, "a"], known).problems[:1]
+    assert problem.fault.endswith(f"the nearest is {meant}")
 
 
 def test_what_stands_behind_an_unknown_flag_is_not_repeated() -> None:

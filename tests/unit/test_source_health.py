@@ -90,3 +90,80 @@ def test_a_missing_topic_is_said_once_and_found_once() -> None:
     assert said(scene.probe) == ["info kafka.topic_found"]
     assert scene.state() == ("", False)
     assert said(scene.probe) == []
+
+
+UNKNOWN = KafkaError(
+    KafkaError._RESOLVE,
+    "k.invalid:9092/1: Failed to resolve 'k.invalid:9092': Name or service not known (after 0ms)",
+)
+
+
+COORDINATOR = KafkaError(
+    KafkaError._RESOLVE,
+    "GroupCoordinator: k.invalid:9092: Failed to resolve 'k.invalid:9092': no (after 0ms)",
+)
+
+
+@pytest.mark.parametrize("order", [(UNKNOWN, DOWN), (DOWN, UNKNOWN)])
+def test_a_name_that_nobody_knows_is_told_and_stays(order: tuple[KafkaError, ...]) -> None:
+    """The broker goes on answering under the name of the settings, which mends nothing, and is no news."""
+    scene = Scene()
+    scene.brokers.up = True
+    scene.hear(*order, COORDINATOR)
+    fault = scene.health.fault
+    assert fault is not None
+    assert "k.invalid:9092" in str(fault)
+    assert "advertised.listeners" in fault.hint
+    for _ in range(2):
+        assert said(scene.probe) == []
+        assert said(lambda: scene.hear(*order)) == []
+    assert scene.state() == ("brokers_down", True)
+    assert scene.health.answered
+    assert said(scene.probe) == []
+    assert said(scene.probe) == ["info kafka.recovered"]
+
+
+def test_one_unknown_name_among_brokers_that_answer_is_no_fault() -> None:
+    """As of a broker of a cluster that is stopped, and whose name went with it; records end the fault at once."""
+    scene = Scene()
+    scene.brokers.up = True
+    assert said(lambda: scene.hear(UNKNOWN)) == []
+    assert scene.state() == ("", False)
+    scene.hear(DOWN)
+    scene.health.well()
+    assert scene.state() == ("", False)
+    assert said(lambda: scene.hear(DOWN)) == ["warning kafka.brokers_down"]
+    assert "kafka.brokers and the network" in str(scene.health.fault)
+
+
+def test_the_name_of_the_settings_is_told_as_such() -> None:
+    """It is not the brokers that are to be mended then."""
+    scene = Scene()
+    scene.hear(
+        KafkaError(KafkaError._RESOLVE, "k.invalid:1/bootstrap: Failed to resolve 'k.invalid:1': no"), DOWN
+    )
+    assert "check kafka.brokers and DNS" in str(scene.health.fault)
+
+
+@pytest.mark.parametrize(
+    ("number", "line"),
+    [
+        (KafkaError._AUTHENTICATION, "error kafka.authentication_failed"),
+        (KafkaError._SSL, "error kafka.tls_failed"),
+        (KafkaError.GROUP_AUTHORIZATION_FAILED, "error kafka.not_authorized"),
+        (KafkaError._ALL_BROKERS_DOWN, "warning kafka.brokers_down"),
+    ],
+)
+def test_what_no_waiting_ends_is_an_error(number: int, line: str) -> None:
+    """Somebody has to mend a login, a right or a certificate; brokers come back by themselves."""
+    scene = Scene()
+    scene.health.well()
+    assert said(lambda: scene.hear(KafkaError(number, "why"))) == [line]
+    assert scene.health.fault is not None
+    assert scene.health.fault.operator == line.startswith("error")
+
+
+@pytest.mark.parametrize("number", [KafkaError._AUTHENTICATION, KafkaError._SSL])
+def test_what_ends_the_start_is_left_to_its_last_line(number: int) -> None:
+    """Which is an error already: one is enough."""
+    assert [line.split()[0] for line in said(lambda: Scene().hear(KafkaError(number, "why")))] == ["warning"]

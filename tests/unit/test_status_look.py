@@ -1,15 +1,16 @@
 """What one look at a consumer finds, and what the document says of it."""
 
 import msgspec
+import pytest
 import structlog
 from pydantic import SecretStr
 from support.status_rig import A, B, StatusRig
 
 from taosink.config import ConsumerSettings
-from taosink.kafka.errors import SourceFault
-from taosink.kafka.source import View
+from taosink.kafka.errors import FaultKind, SourceFault
+from taosink.kafka.source import Ends, View
 from taosink.observe import logs
-from taosink.observe.status.document import document
+from taosink.observe.status.document import document, headline_document
 from taosink.settings.connection import KafkaSettings, TaosSettings
 from taosink.settings.consumer import GroupSettings
 from taosink.settings.kinds import Properties
@@ -156,3 +157,56 @@ def test_settings_are_shown_without_secrets() -> None:
     assert found["kafka.properties"] == {"sasl.password": "***", "client.rack": "r"}
     assert found["taos.token"] == ""
     assert found["status.listen"] == "127.0.0.1:0"
+
+
+@pytest.mark.parametrize("kind", ["brokers_down", "authentication"])
+def test_the_page_says_since_when_kafka_is_waited_for(kind: FaultKind) -> None:
+    """From the look that saw it first; and whether somebody has to act."""
+    rig = StatusRig()
+    rig.source.fault = SourceFault(kind, -1, "why")
+    rig.looker.tick()
+    rig.pass_time(40.0)
+    first = headline_document(rig.looker.tick())
+    assert (first["code"], first["since"]) == ("kafka", 40.0)
+    assert first["level"] == ("wait" if kind == "brokers_down" else "bad")
+    rig.source.fault = None
+    rig.looker.tick()
+    rig.pass_time(5.0)
+    rig.source.fault = SourceFault(kind, -1, "again")
+    assert headline_document(rig.looker.tick())["since"] == 0.0
+
+
+def test_lag_is_not_known_while_it_waits_for_its_partitions() -> None:
+    """Nothing waits where nothing is its own; where nobody has said yet what is, that is no zero."""
+    rig = StatusRig()
+    rig.source.view = View(frozenset())
+    look = rig.looker.tick()
+    assert (look.lag, look.lag_seconds) == (0, 0.0)
+    rig.source.assigned = rig.source.answered = False
+    look = rig.looker.tick()
+    assert (look.lag, look.lag_seconds) == (None, None)
+    rig.source.fault = SourceFault("brokers_down", -187, "all brokers are down")
+    look = rig.looker.tick()
+    assert (look.lag, look.lag_seconds) == (None, None)
+
+
+def test_what_is_in_work_is_part_of_the_lag() -> None:
+    """The brokers' word on the end is a second old, and records are delivered meanwhile; unknown stays unknown."""
+    rig = StatusRig()
+    rig.deliver(A, b"1", b"2", stamp=rig.now)
+    rig.source.lag = {A: 0, B: 0}
+    assert [p.lag for p in rig.looker.tick().partitions] == [2, 0]
+    rig.source.lag = {A: 5}
+    assert [p.lag for p in rig.looker.tick().partitions] == [5, None]
+
+
+def test_what_was_stored_since_the_brokers_were_asked_is_nothing_that_arrived() -> None:
+    """A large commit between two looks at the ends would else draw a burst that never was."""
+    rig = StatusRig()
+    chunk = rig.deliver(A, *(b"r" for _ in range(1000)), stamp=rig.now)
+    rig.source.lag, rig.source.ends = {A: 1000, B: 0}, Ends(1.0, {A: 1000, B: 0})
+    rig.looker.tick()
+    rig.pass_time(1.0)
+    chunk.ticket.done(1000)
+    rig.source.lag, rig.source.ends = {A: 0, B: 0}, Ends(2.0, {A: 1000, B: 0})
+    assert rig.looker.tick().speed.arriving == 0.0

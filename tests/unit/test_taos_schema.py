@@ -4,6 +4,7 @@ import threading
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 from support.taos_server_scripted import LAYOUT, ScriptedDatabase, live_schema
 
 from taosbatch.encoding import Layout, Stable
@@ -127,9 +128,8 @@ def test_create_makes_database_and_supertable_with_what_was_asked_for() -> None:
     schema = LiveSchema(LAYOUT, SchemaPolicy(create=True, precision="us", options="KEEP 30 VGROUPS 4"))
     schema.ensure(database, [STABLE])
     assert database.ddl == [
-        "CREATE DATABASE IF NOT EXISTS `db` PRECISION 'us' KEEP 30 VGROUPS 4",
-        "CREATE STABLE IF NOT EXISTS `db`.`stb` (`ts` TIMESTAMP, `col0` VARCHAR(16))"
-        " TAGS (`device` VARCHAR(64))",
+        "CREATE DATABASE `db` PRECISION 'us' KEEP 30 VGROUPS 4",
+        "CREATE STABLE `db`.`stb` (`ts` TIMESTAMP, `col0` VARCHAR(16)) TAGS (`device` VARCHAR(64))",
     ]
 
 
@@ -147,6 +147,68 @@ def test_a_lost_race_is_success(code: int) -> None:
     assert database.database
     assert database.stable
     assert len(database.ddl) == 2
+
+
+class Crowd(ScriptedDatabase):
+    """All look before anybody creates; then it answers as TDengine does, which IF NOT EXISTS would keep quiet."""
+
+    def __init__(self, members: int) -> None:
+        super().__init__(stable=False)
+        self.looked = threading.Barrier(members, timeout=10)
+        self.one = threading.Lock()
+        self.came_second = 0
+
+    def query(self, sql: str) -> Result:
+        found, late = None, self.stable
+        try:
+            found = super().query(sql)
+        finally:
+            if "ins_databases" not in sql and not late:
+                self.looked.wait()
+        return found
+
+    def execute(self, sql: bytes | str) -> int:
+        with self.one:
+            if self.stable:
+                self.came_second += 1
+                if "IF NOT EXISTS" not in str(sql):
+                    raise TaosError(0x0360, "STable already exists", "memory")
+            return super().execute(sql)
+
+
+def test_only_who_made_it_says_that_it_was_created() -> None:
+    """Four writers that find it missing at once, of one process or of several: one line."""
+    members = 4
+    database = Crowd(members)
+    shared = live_schema(create=True)
+    schemas = [shared, shared, live_schema(create=True), live_schema(create=True)]
+    with capture_logs() as logged:
+        threads = [threading.Thread(target=s.ensure, args=(database, [STABLE])) for s in schemas]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(10)
+    assert database.came_second == members - 1
+    assert [line["event"] for line in logged] == ["taos.supertable_created"]
+    database.stable, database.looked = False, threading.Barrier(1)
+    with capture_logs() as logged:
+        shared.ensure(database, [STABLE])
+    assert [line["event"] for line in logged] == ["taos.supertable_created"]
+
+
+def test_only_who_made_the_database_says_so() -> None:
+    """Another process came first."""
+
+    class Second(ScriptedDatabase):
+        def execute(self, sql: bytes | str) -> int:
+            super().execute(sql)
+            if "IF NOT EXISTS" not in str(sql):
+                raise TaosError(0x0381, "Database already exists", "memory")
+            return 0
+
+    with capture_logs() as logged:
+        live_schema(create=True).ensure(Second(database=False), [])
+    assert logged == []
 
 
 def test_a_conflict_that_does_not_end_is_waited_on() -> None:

@@ -191,7 +191,7 @@ def test_a_database_dropped_under_the_writer_is_made_again() -> None:
     database.database = database.stable = False
     database.subtables.clear()
     assert not writer.write(ROWS, owned).waiting
-    assert database.ddl[0].startswith("CREATE DATABASE IF NOT EXISTS `db` PRECISION 'ms'")
+    assert database.ddl[0].startswith("CREATE DATABASE `db` PRECISION 'ms'")
 
 
 def test_a_refused_create_stays_a_gap() -> None:

@@ -115,6 +115,14 @@ class Cluster:
         found = {c.name: c.events.get("status.listening", {}).get("url", "") for c in running}
         return {name: url for name, url in found.items() if url}
 
+    @property
+    def pages(self) -> Mapping[str, str]:
+        """Where what runs can be watched in a browser, by name."""
+        found = {name: f"{url}/" for name, url in self.status_pages.items()}
+        if admin := self.gateway_at.get("admin"):
+            found["gateway"] = f"http://{admin}/"
+        return found
+
     def start_producer(self) -> Child:
         fleet = self.options.fleet
         start = datetime.fromtimestamp(fleet.start_ns // 1_000_000_000, UTC).isoformat()

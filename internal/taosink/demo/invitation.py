@@ -18,11 +18,11 @@ def invitation(cluster: Cluster) -> Iterator[str]:
     yield f"broker {cluster.brokers}, topic {TOPIC}"
     yield f"database {cluster.taosuri}"
     for name, url in cluster.status_pages.items():
-        yield f"{name} {url}/status.json (also /healthz, /metrics)"
+        yield f"watch {name}: {url}/ (also /status.json, /healthz, /metrics)"
     at = cluster.gateway_at
     if at:
         yield f"gateway {at['tcp']} (TCP), http://{at['http']} (HTTP)"
-        yield f"gateway http://{at['admin']}/devices (also /healthz, /metrics, and commands to devices)"
+        yield f"watch the gateway: http://{at['admin']}/ (also /devices, /healthz, /metrics, and commands to devices)"
         keys = parse_keys(cluster.keys.read_text(encoding="ascii"))
         token = make_token(keys, DEVICE, int(time.time()) + LIFETIME_S)
         yield "be a device, and hear when the reading is stored:"

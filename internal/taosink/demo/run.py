@@ -43,18 +43,20 @@ def run(options: DemoOptions, *, chaos: Chaos = lambda _cluster, _stored: None) 
     stop = threading.Event()
     before = {s: signal.signal(s, lambda *_: stop.set()) for s in (signal.SIGINT, signal.SIGTERM)}
     console = Console()
-    demo = Demo(options, console, stop, chaos)
+    demo: Demo | None = None
     try:
+        demo = Demo(options, console, stop, chaos)
         report = demo.run()
         return Exit.DRAINED if report.agrees else Exit.FAULT_FOUND
-    except (ChildError, TaosError) as error:
+    except (ChildError, OSError, TaosError) as error:
         console.print(f"demo: {error}", style="bold red", highlight=False, markup=False)
         return Exit.CONFIGURATION
     except InterruptedDemoError:
         console.print("demo: interrupted; everything is stopped")
         return Exit.ABANDONED
     finally:
-        demo.cluster.stop()
+        if demo is not None:
+            demo.cluster.stop()
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -68,6 +70,7 @@ class Demo:
         self._stop = stop
         self._chaos = chaos
         self._fleet = Fleet(options.fleet)
+        self._shown: set[str] = set()
         self.cluster = Cluster(options)
 
     def run(self) -> DemoReport:
@@ -154,6 +157,7 @@ class Demo:
         """Looks on every tick until it is done; False where what is seen does not change for `patience` seconds."""
         moved, last = time.monotonic(), None
         while True:
+            self._show_pages()
             done, seen = look()
             if done:
                 return True
@@ -163,6 +167,18 @@ class Demo:
                 return False
             if self._stop.wait(TICK):
                 raise InterruptedDemoError
+
+    def _show_pages(self) -> None:
+        """Each as soon as it is there: the records are gone in seconds, and whoever looks wants to see them move."""
+        for name, url in self.cluster.pages.items():
+            if name not in self._shown:
+                until = (
+                    ""
+                    if self._shown or self._options.keep
+                    else " (for the seconds that it runs: --keep leaves it up)"
+                )
+                self._shown.add(name)
+                self._say(f"watch {name}: {url}{until}")
 
     def _stored(self) -> int:
         try:

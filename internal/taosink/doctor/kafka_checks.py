@@ -18,7 +18,7 @@ from taosink.doctor.findings import (
     softened,
     warning,
 )
-from taosink.doctor.spoken import reach, resolve
+from taosink.doctor.spoken import Heard, Spoken, reach, resolve
 from taosink.kafka.dead_letter_topics import SUFFIX, SubscriptionMatchesDeadLettersError, refuse_own_topics
 from taosink.kafka.group_admin import Cluster, GroupClient, GroupError, GroupState, GroupUnsupportedError
 from taosink.kafka.topic_reader import TopicMissingError
@@ -37,6 +37,7 @@ class Kafka:
     cluster: Cluster | None = None
     topics: Mapping[str, int] = field(default_factory=dict)
     group: GroupState | None = None
+    away: bool = False
     places: Sequence[Place] = ()
 
     @property
@@ -61,6 +62,11 @@ def check_kafka(seen: Kafka) -> Iterator[Finding]:
         yield finding
         if name == "topic" and not seen.topics:
             yield not_checked("group", "there is no topic to be in")
+            return
+        if name == "topic" and seen.away:
+            yield not_checked(
+                "group", "nor dead letters: no broker is reached at the address that it advertises"
+            )
             return
         if name == "kafka login" and seen.cluster is None:
             yield not_checked("kafka", "topic, group and dead letters: no broker lets us in")
@@ -125,15 +131,21 @@ def _advertised(seen: Kafka) -> Finding:
     addresses = seen.cluster.brokers if seen.cluster else ()
     works = [partial(reach, *address, seen.timeout * 0.9) for address in addresses]
     found = zip(addresses, all_within(seen.timeout, works), strict=True)
-    away = [f"{host}:{number}" for (host, number), trouble in found if trouble is not None]
+    away = [_shown(*address, trouble) for address, trouble in found if trouble is not None]
+    seen.away = bool(addresses) and len(away) == len(addresses)
     shown = ", ".join(f"{host}:{number}" for host, number in addresses)
     if away:
         return failed(
             "kafka advertised",
             f"brokers send clients to {', '.join(away)}, not reached from here",
-            "set the brokers' advertised.listeners to addresses that this machine reaches",
+            "set the brokers' advertised.listeners to addresses that this machine knows and reaches",
         )
     return ok("kafka advertised", shown)
+
+
+def _shown(host: str, number: int, trouble: Heard | Late) -> str:
+    unknown = isinstance(trouble, Heard) and trouble.spoken is Spoken.UNRESOLVED
+    return f"{host}:{number}" + (" (a name that is not known here)" if unknown else "")
 
 
 def _topic(seen: Kafka) -> Finding:

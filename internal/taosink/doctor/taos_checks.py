@@ -1,6 +1,5 @@
 """The checks of everything that a consumer needs of TDengine. Nothing is written."""
 
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -15,15 +14,12 @@ from taosink.doctor.findings import Finding, Status, failed, not_checked, ok, wa
 from taosink.doctor.kafka_checks import check_names
 from taosink.ports import Driver
 from taosink.settings.consumer import ConsumerSettings
-from taosink.taos import ddl
+from taosink.taos import ddl, versions
 from taosink.taos.catalogue import DatabaseInfo, read_database
 from taosink.taos.errors import Local, TaosError
 
-OLDEST, TESTED = (3,), (3, 3)
-"""Below the first nothing works (another SQL, another catalogue); below the second nobody has tried it."""
 SKEW = 5.0
 _MINUTES_A_DAY = 1440
-_VERSION = re.compile(r"\d+(?:\.\d+)+")
 
 
 @dataclass(slots=True)
@@ -113,22 +109,14 @@ def judge_versions(server: str, client: str, *, native: bool) -> Finding:
     check = "database version"
     whose = "client" if native else "taosAdapter's client"
     shown = f"server {server}, {whose} {client}"
-    have, theirs = _numbers(server), _numbers(client)
-    if have[:1] < OLDEST:
-        return failed(check, shown, "upgrade the server: taosink needs TDengine 3")
-    if have[:2] < TESTED:
-        tested = ".".join(map(str, TESTED))
-        return warning(
-            check, f"{shown}: older than {tested}, which taosink is tested with", "upgrade the server"
-        )
+    have, theirs = versions.numbers(server), versions.numbers(client)
+    if have[:1] < versions.OLDEST:
+        return failed(check, shown, f"{versions.UPGRADE}: {versions.TOO_OLD}")
+    if have[:2] < versions.TESTED:
+        return warning(check, f"{shown}: {versions.UNTRIED}", versions.UPGRADE)
     if have[:2] != theirs[:2]:
         return warning(check, f"{shown} do not belong together", "install the client of the server's version")
     return ok(check, shown)
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    found = _VERSION.search(version)
-    return tuple(map(int, found[0].split("."))) if found else ()
 
 
 def _database(seen: Taos, driver: Driver) -> Finding:

@@ -5,7 +5,7 @@ from functools import partial
 from itertools import count
 from typing import Protocol
 
-from taosdevice.framing import FrameError, Framing
+from taosdevice.framing import FrameError
 from taosdevice.protocol import (
     BATCH,
     COMMAND_RESULT,
@@ -22,7 +22,8 @@ from taosdevice.protocol import (
 )
 from taosdevice.records import records_of
 from taosdevice.requests import read_request
-from taosink.ingress.envelopes import request_envelope
+from taosink.ingress import spoken
+from taosink.ingress.envelopes import is_list, request_envelope
 from taosink.ingress.owed import OwedAnswers
 from taosink.ingress.ports import Commands, Counting, Failures, Publishing, Reply, Uid, WorkerAnswer
 from taosink.ingress.replies import TOO_LARGE, Pending, mistake, never_taken, refusal
@@ -76,6 +77,7 @@ class Actions:
             request = read_request(session.sure_framing, frame)
         except ProtocolError as error:
             self._counting.count("reject", error.code)
+            spoken.refused(session, error.action, error.uid, error.code)
             session.send(error.answer())
             return True
         except FrameError as error:
@@ -151,7 +153,7 @@ class Actions:
 
     def _data(self, session: Session, device: str, request: Request, now: float) -> bool:
         framing = session.sure_framing
-        if _is_list(framing, request.data):
+        if is_list(framing, request.data):
             self._refuse(session, request, Code.BAD_MESSAGE, "the data of a data is one reading")
             return True
         (value,) = records_of(framing, device, request.data)
@@ -162,7 +164,7 @@ class Actions:
 
     def _batch(self, session: Session, device: str, request: Request, now: float) -> bool:
         framing = session.sure_framing
-        if not _is_list(framing, request.data):
+        if not is_list(framing, request.data):
             self._refuse(session, request, Code.BAD_MESSAGE, "the data of a batch is a list of readings")
             return True
         found = records_of(framing, device, request.data)
@@ -200,6 +202,7 @@ class Actions:
         if self._owed.holds(client, uid):
             # A resend that came too early: it is right, and to be sent again where the first one's answer is lost.
             self._count_refused(Code.BUSY, "busy")
+            spoken.refused(session, pending.action, uid, Code.BUSY)
             session.send(refusal(pending.action, uid, Code.BUSY, SAME_UID))
             return True
         # Before it is published: a worker may be quicker than the broker's acknowledgement.
@@ -249,13 +252,16 @@ class Actions:
         session.in_flight -= 1
         if never_taken(failures):
             self._count_refused(Code.BAD_MESSAGE, "error")
+            spoken.refused(session, action, uid, Code.BAD_MESSAGE)
             session.send(mistake(action, uid, Code.BAD_MESSAGE, TOO_LARGE))
         elif failures:
             self._counting.count("answer", "unknown")
+            spoken.ended(session, action, uid, "unknown", self._clock() - began)
             text = "Kafka did not acknowledge the request; it may be answered all the same"
             session.send(answer(action, uid, "unknown", code=Code.UNKNOWN_OUTCOME, text=text))
         else:
             self._counting.took("application", self._clock() - began)
+            spoken.ended(session, action, uid, "ok", self._clock() - began)
 
     def _result(self, session: Session, request: Request) -> None:
         """A command's result; it is not answered."""
@@ -272,11 +278,13 @@ class Actions:
 
     def _later(self, session: Session, request: Request, code: str) -> None:
         self._count_refused(code, "busy")
+        spoken.refused(session, request.action, request.uid, code)
         session.send(refusal(request.action, request.uid, code))
 
     def _refuse(self, session: Session, request: Request, code: str, text: str) -> None:
         message = mistake(request.action, request.uid, code, text)
         self._count_refused(code, message["status"])
+        spoken.refused(session, request.action, request.uid, code)
         session.send(message)
 
     def _decline(self, session: Session, frame: bytes, code: str) -> None:
@@ -284,17 +292,9 @@ class Actions:
         try:
             request = read_request(session.sure_framing, frame)
         except (ProtocolError, FrameError):
+            spoken.refused(session, None, None, code)
             session.send(refusal("request", None, code))
             return
         self._counting.count("answer", "busy")
+        spoken.refused(session, request.action, request.uid, code)
         session.send(refusal(request.action, request.uid, code))
-
-
-def _is_list(framing: Framing, data: bytes) -> bool:
-    first = data[0]
-    if framing is Framing.JSON_LINES:
-        return first == _BRACKET
-    return first & 0xF0 == _FIXARRAY or first in _ARRAYS
-
-
-_BRACKET, _FIXARRAY, _ARRAYS = ord("["), 0x90, (0xDC, 0xDD)

@@ -19,6 +19,7 @@ from taosink.ingress.descriptors import room_for
 from taosink.ingress.downlink import SocketDownlink
 from taosink.ingress.gateway import TICK, Gateway
 from taosink.ingress.http.admin import AdminDeps, make_admin
+from taosink.ingress.http.live import Live
 from taosink.ingress.http.public import PublicDeps, make_public
 from taosink.ingress.http.segments import SegmentDeps, routes
 from taosink.ingress.limits import Admission
@@ -122,6 +123,7 @@ class GatewayApp:
         )
         self.sockets = Sockets(self.gateway, loop)
         self.link = SegmentLink(settings.segments) if settings.segments.url else None
+        self.live: Live | None = None
         self.admin = self._make_admin()
         self.public = self._make_public()
         self._servers: list[asyncio.Server] = []
@@ -178,6 +180,8 @@ class GatewayApp:
             reconnect_spread=settings.reconnect_spread,
             again=again,
         )
+        if self.live is not None:
+            self.live.stop()
         drained = await stopping.run()
         if self.link is not None and self._begun:
             await asyncio.to_thread(self.link.stop, min(1.0, self._settings.stop.deadline / 10))
@@ -206,6 +210,8 @@ class GatewayApp:
             try:
                 self.gateway.tick()
                 self.sockets.report()
+                if self.live is not None:
+                    self.live.tick()
             except Exception:  # one session's defect must not end everybody's deadlines
                 log.exception("ingress.defect", do="report it with this trace")
 
@@ -216,7 +222,8 @@ class GatewayApp:
         found.register(self.metrics)
         for figures in (self.gateway.figures, self.sockets.figures, self._figures):
             self.metrics.gauges(figures)
-        self.metrics.limits(wiring.told_limits(self._settings))
+        self.metrics.limits(wiring.told_limits(self._settings, self._most))
+        self.live = wiring.live(self._settings, self.server_id, self.gateway, self.broker, self.metrics)
         app = make_admin(
             AdminDeps(
                 server_id=self.server_id,
@@ -230,6 +237,7 @@ class GatewayApp:
                 metrics=self.metrics,
                 token=self._settings.listen.admin_token.get_secret_value(),
                 loopback=self.listeners.admin_is_local,
+                extra=self.live.routes(),
             )
         )
         limits = wiring.admin_wire_limits()

@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any
 
-import structlog
-
 from taosdevice.protocol import Code, ProtocolError, connected, goodbye
 from taosdevice.requests import Request
+from taosink.ingress import spoken
 from taosink.ingress.actions import Actions
 from taosink.ingress.asking import ASKING
 from taosink.ingress.envelopes import connection_event
@@ -23,8 +22,6 @@ from taosink.ingress.session_ports import Link, Pause, State
 from taosink.ingress.sessions import Sessions
 from taosink.ingress.turns import Turns
 from taosink.ingress.wheel import Wheel
-
-log = structlog.get_logger()
 
 TICK = 0.25
 """Seconds between two looks at what is due."""
@@ -148,6 +145,7 @@ class Gateway:
     def closed(self, session: Session, code: str) -> None:
         """As `session.Desk`: nothing goes to its device any more."""
         self.counting.count("closed", code)
+        spoken.closed(session, code)
         self._forget(session)
         device = session.device
         if self.sessions.remove(session) and device is not None:
@@ -181,8 +179,8 @@ class Gateway:
             verdict = await self._authenticator.check(
                 request.device or "", request.token, session.certificate()
             )
-        except Exception:  # a defect in one check must leave its device an answer
-            log.exception("ingress.authentication_defect", client=session.client_id)
+        except Exception:  # noqa: BLE001 -- told by spoken; a defect in one check must leave its device an answer
+            spoken.authentication_defect(session, request.device, request.uid)
             verdict = Verdict(ok=False, code=Code.INTERNAL, text="the gateway could not check who this is")
         if session.state == State.CONNECTING:
             self._decided(session, request, verdict)
@@ -191,6 +189,7 @@ class Gateway:
         self.counting.count("auth", "ok" if verdict.ok else verdict.code)
         if not verdict.ok:
             self.counting.count("reject", verdict.code)
+            spoken.connect_refused(session, request.device, request.uid, verdict.code)
             error = ProtocolError(verdict.code, verdict.text, uid=request.uid, action="connect")
             session.send(error.answer())
             session.close(verdict.code, verdict.text)
@@ -204,6 +203,7 @@ class Gateway:
         self._wheel.file(session, now + self.limits.idle)
         session.send(connected(request.uid, session.client_id, self.server_id, self.limits.told()))
         self.counting.count("answer", "ok")
+        spoken.connected(session, request.uid)
         self._presence.claim(device, session.client_id)
         self._event("connect", device, session, {})
         self._commands.connected(device, session.client_id)

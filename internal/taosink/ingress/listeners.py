@@ -4,7 +4,7 @@ import socket
 from collections.abc import Sequence
 
 from taosink.observe.listen_rule import Address, check_listener, parse_address
-from taosink.serving.serve import bind
+from taosink.serving.serve import BACKLOG, CannotListenError, bind
 from taosink.settings.ingress import ListenSettings
 
 
@@ -23,9 +23,9 @@ class Listeners:
         self.http: Sequence[socket.socket] = ()
         self.admin: Sequence[socket.socket] = ()
         try:
-            self.tcp = bind(parse_address(settings.tcp), settings.backlog)
-            self.http = bind(parse_address(settings.http), settings.backlog) if settings.http else ()
-            self.admin = bind(parse_address(settings.admin)) if settings.admin else ()
+            self.tcp = _bound("ingress.tcp-listen", settings.tcp, settings.backlog)
+            self.http = _bound("ingress.http-listen", settings.http, settings.backlog)
+            self.admin = _bound("ingress.admin-listen", settings.admin)
         except BaseException:
             self.close()
             raise
@@ -43,6 +43,13 @@ class Listeners:
         """Idempotent; also those that a server owns."""
         for listener in (*self.tcp, *self.http, *self.admin):
             listener.close()
+
+
+def _bound(setting: str, address: str, backlog: int = BACKLOG) -> Sequence[socket.socket]:
+    try:
+        return bind(parse_address(address), backlog) if address else ()
+    except CannotListenError as error:
+        raise CannotListenError(f"{setting}: {error}") from None
 
 
 def shown(listener: socket.socket) -> str:

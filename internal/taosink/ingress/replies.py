@@ -17,6 +17,7 @@ from taosdevice.protocol import (
     answer,
     rejected_entry,
 )
+from taosink.ingress import spoken
 from taosink.ingress.ports import NEVER_TAKEN, Counting, Failures, Uid, WorkerAnswer
 from taosink.ingress.session import Session
 from taosink.ingress.wire import OK_DATA
@@ -82,6 +83,7 @@ class Pending:
             status = message["status"]
             session.send(message)
         self.counting.count("answer", status)
+        spoken.ended(session, self.action, self.uid, status, now - self.began)
         if status == OK:
             self.counting.took(kind, now - self.began)
 

@@ -30,6 +30,7 @@ class Signals:
         self.asked = asyncio.Event()
         self.again = asyncio.Event()
         self._reload: list[Callable[[], None]] = []
+        self._reload_due = False
 
     def listen(self) -> None:
         loop = asyncio.get_running_loop()
@@ -38,12 +39,17 @@ class Signals:
         loop.add_signal_handler(signal.SIGHUP, self._reloads)
         if early_stop.take():
             self.asked.set()
+        self._reload_due = early_stop.reload_asked()
 
     def on_reload(self, call: Callable[[], None]) -> None:
-        """`call` is called at each SIGHUP from now on."""
+        """`call` is called at each SIGHUP from now on; at once where one came before there was anybody to call."""
         self._reload.append(call)
+        if self._reload_due:
+            self._reload_due = False
+            call()
 
     def _reloads(self) -> None:
+        self._reload_due = not self._reload
         for call in self._reload:
             call()
 

@@ -3,14 +3,21 @@
 import secrets
 import socket
 
+from taosink import __version__
 from taosink.clients import kafka_properties
+from taosink.ingress.broker.gateway_broker import GatewayBroker
 from taosink.ingress.broker.options import BrokerOptions
 from taosink.ingress.http.body import BodyLimits
+from taosink.ingress.http.live import Live, LiveDeps
+from taosink.ingress.http.live_document import Facts
 from taosink.ingress.http.publish import Waits
 from taosink.ingress.http.records import RecordLimits
 from taosink.ingress.limits import Limits
+from taosink.ingress.ports import Health
+from taosink.observe.ingress_metrics import IngressMetrics
 from taosink.serving.serve import WireLimits
 from taosink.settings.ingress import IngressSettings
+from taosink.settings.shown import shown_settings
 
 KAFKA_PATIENCE = 30.0
 """Seconds until a record that no broker acknowledges is given up, and its sender told that nobody knows."""
@@ -38,8 +45,9 @@ def limits(settings: IngressSettings) -> Limits:
     )
 
 
-def told_limits(settings: IngressSettings) -> dict[str, float]:
-    """The bounds in force, for the metric of them."""
+def told_limits(settings: IngressSettings, most: tuple[int, int]) -> dict[str, float]:
+    """The bounds in force, for the metric of them. `most`: connections by TCP and HTTP that there are descriptors
+    for."""
     given, waits = settings.limits, settings.waits
     return {
         "frame_bytes": given.max_frame,
@@ -48,7 +56,7 @@ def told_limits(settings: IngressSettings) -> dict[str, float]:
         "idle_seconds": given.idle,
         "handshake_seconds": given.handshake,
         "frame_seconds": given.frame,
-        "connections": given.max_connections,
+        "connections": most[0],
         "connections_per_address": given.max_per_address,
         "messages_per_second": given.rate,
         "owed_answers": waits.max_owed,
@@ -57,7 +65,7 @@ def told_limits(settings: IngressSettings) -> dict[str, float]:
         "commands": waits.max_commands,
         "commands_per_device": waits.max_device_commands,
         "devices": waits.max_devices,
-        "http_connections": settings.http.connections,
+        "http_connections": most[1],
         **record_limits(settings).told(),
     }
 
@@ -94,6 +102,23 @@ def record_limits(settings: IngressSettings) -> RecordLimits:
         rate=http.rate,
         burst=float(http.burst),
         waits=Waits(room=settings.waits.busy_after, kafka=KAFKA_PATIENCE),
+    )
+
+
+def live(
+    settings: IngressSettings, server: str, health: Health, broker: GatewayBroker, metrics: IngressMetrics
+) -> Live:
+    """The admin listener's page."""
+    facts = Facts(server, __version__, settings.topics.readings, shown_settings(settings))
+    return Live(
+        LiveDeps(
+            facts=facts,
+            health=health,
+            metrics=metrics,
+            reasons=broker.reasons,
+            fault=broker.fault,
+            needs_operator=broker.needs_operator,
+        )
     )
 
 

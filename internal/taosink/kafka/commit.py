@@ -1,7 +1,7 @@
 """Commits of what has ended: asynchronous while reading goes on, synchronous where a partition is given
 up."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -9,6 +9,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from taosbatch.offsets import Lane, OffsetTracker
 from taosink.kafka.observer import SourceObserver
+from taosink.observe import places
+from taosink.observe.repeats import Repeats
 
 log = structlog.get_logger(__name__)
 
@@ -19,6 +21,8 @@ LEASE = 2.0
 """Seconds for which a commit that the broker took proves the membership. A member that was frozen, or cut off, may
 have been given up; KIP-848 tells it at its next heartbeat only, and what it writes until then stands over what the
 next owner has written. Below every session timeout."""
+SAY_AGAIN = 30.0
+"""Seconds between two lines about the same refusal."""
 FORGET = 120.0
 """Seconds after which an unanswered commit no longer holds back others."""
 
@@ -33,12 +37,12 @@ class Committer:
     clock: Callable[[], float]
     interval: float
     metadata: dict[Lane, str] = field(default_factory=dict)
-    last_error: KafkaError | None = None
     confirmed: float = float("-inf")
     """When the last commit began that the broker took."""
     _next: float = 0.0
     _next_proof: float = 0.0
     _since: float | None = None
+    _said: Repeats = field(default_factory=lambda: Repeats(SAY_AGAIN))
 
     def holds(self) -> bool:
         """Whether the broker has lately taken this process for a member. Thread-safe."""
@@ -73,13 +77,13 @@ class Committer:
             self.consumer.commit(offsets=offsets, asynchronous=True)
             self._since = now
         except KafkaException as error:
-            self._failed(error.args[0], revoking=False)
+            self._failed(error.args[0], offsets, revoking=False)
 
     def answered(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
         """librdkafka's callback for an asynchronous commit, within poll; never raises."""
         begun, self._since = self._since, None
         if error is not None:
-            self._failed(error, revoking=False)
+            self._failed(error, partitions, revoking=False)
         elif self._acknowledged(partitions, revoking=False) and begun is not None:
             self.confirmed = begun
 
@@ -91,7 +95,7 @@ class Committer:
         if not offsets:
             return True
         if self.unanswered:
-            self._failed(KafkaError(KafkaError._WAIT_COORD), revoking=True)
+            self._failed(KafkaError(KafkaError._WAIT_COORD), offsets, revoking=True)
             return False
         try:
             done = self._acknowledged(
@@ -100,7 +104,7 @@ class Committer:
             self.confirmed = begun if done else self.confirmed
             return done
         except KafkaException as error:
-            self._failed(error.args[0], revoking=True)
+            self._failed(error.args[0], offsets, revoking=True)
             return False
 
     def _standing(self) -> dict[Lane, int]:
@@ -122,15 +126,22 @@ class Committer:
                 self.tracker.committed(lane, tp.offset)
                 done.append(lane)
             else:
-                self._failed(tp.error, revoking=revoking)
+                self._failed(tp.error, [tp], revoking=revoking)
         if done:
-            self.last_error = None
             self.observer.committed(done)
         return len(done) == len(partitions)
 
-    def _failed(self, error: KafkaError, *, revoking: bool) -> None:
+    def _failed(self, error: KafkaError, partitions: Sequence[TopicPartition], *, revoking: bool) -> None:
         """Not fatal: what is not committed now is committed next time, or written again by the next owner."""
-        if self.last_error is None or self.last_error.code() != error.code():
-            log.warning("kafka.commit_failed", error=error.name(), detail=error.str(), revoking=revoking)
-        self.last_error = error
+        unsaid = self._said.due(error.name(), self.clock())
+        if unsaid is not None:
+            log.warning(
+                "kafka.commit_failed",
+                error=error.name(),
+                detail=error.str(),
+                revoking=revoking,
+                offsets=places.offsets((Lane(tp.topic, tp.partition), tp.offset) for tp in partitions),
+                unsaid=unsaid,
+                meaning="nothing is lost: they are committed next time, or written again by the next owner",
+            )
         self.observer.commit_failed(error.name(), revoking=revoking)

@@ -5,7 +5,14 @@ from collections.abc import Mapping
 import structlog
 from confluent_kafka.admin import AdminClient
 
-from taosink.kafka.topics import METADATA_TIMEOUT_S, Topic, ensure_topic, partition_count, topic_config
+from taosink.kafka.topics import (
+    BROKERS_OWN,
+    METADATA_TIMEOUT_S,
+    Topic,
+    ensure_topic,
+    partition_count,
+    topic_config,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -21,11 +28,20 @@ COMPACTED: Mapping[str, str] = {
 
 
 def ensure_compacted(
-    admin: AdminClient, topic: str, partitions: int, *, create: bool, timeout: float = METADATA_TIMEOUT_S
+    admin: AdminClient,
+    topic: str,
+    partitions: int,
+    *,
+    create: bool,
+    replication: int = BROKERS_OWN,
+    timeout: float = METADATA_TIMEOUT_S,
 ) -> Topic | None:
-    """The topic as it is, or as it was made with the broker's replication factor; None where it is missing and is
-    not to be created. Blocks and raises as `topics.ensure_topic`. One that is not compacted is told in the log."""
-    found = ensure(admin, topic, partitions, create=create, config=COMPACTED, timeout=timeout)
+    """The topic as it is, or as it was made, by default with the broker's replication factor; None where it is
+    missing and is not to be created. Blocks and raises as `topics.ensure_topic`. One that is not compacted is told
+    in the log."""
+    found = ensure(
+        admin, topic, partitions, create=create, config=COMPACTED, replication=replication, timeout=timeout
+    )
     if found is None:
         return None
     policy = topic_config(admin, topic, timeout=timeout).get("cleanup.policy", "")
@@ -47,11 +63,12 @@ def ensure(
     *,
     create: bool,
     config: Mapping[str, str] | None = None,
+    replication: int = BROKERS_OWN,
     timeout: float = METADATA_TIMEOUT_S,
 ) -> Topic | None:
     """As `topics.ensure_topic` where it may `create`, else the topic as it is, None where it is missing."""
     if create:
-        made = ensure_topic(admin, topic, partitions, config=config, timeout=timeout)
+        made = ensure_topic(admin, topic, partitions, config=config, replication=replication, timeout=timeout)
         if made.created:
             log.info("kafka.topic_created", topic=topic, partitions=made.partitions)
         return made

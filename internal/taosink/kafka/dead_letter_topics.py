@@ -7,7 +7,14 @@ from typing import Any
 import structlog
 from confluent_kafka.admin import AdminClient
 
-from taosink.kafka.topics import METADATA_TIMEOUT_S, Topic, admin_client, ensure_topic, topic_config
+from taosink.kafka.topics import (
+    BROKERS_OWN,
+    METADATA_TIMEOUT_S,
+    Topic,
+    admin_client,
+    ensure_topic,
+    topic_config,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -78,6 +85,7 @@ def ensure_dead_letter_topics(
     topics: Sequence[str],
     *,
     origins: Iterable[str] = (),
+    replication: int = BROKERS_OWN,
     timeout: float = METADATA_TIMEOUT_S,
 ) -> list[Topic]:
     """Checks each topic, and creates it where it is missing: kept for ever, room for the `origins`' records.
@@ -87,7 +95,10 @@ def ensure_dead_letter_topics(
     """
     admin = admin_client(properties)
     config = {**TOPIC_CONFIG, **_room_for(admin, origins, timeout)}
-    ready = [ensure_topic(admin, topic, PARTITIONS, config=config, timeout=timeout) for topic in topics]
+    ready = [
+        ensure_topic(admin, topic, PARTITIONS, config=config, replication=replication, timeout=timeout)
+        for topic in topics
+    ]
     for topic in ready:
         if topic.created:
             log.info("dead_letters.topic_created", topic=topic.name, partitions=topic.partitions)

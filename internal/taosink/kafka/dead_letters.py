@@ -15,6 +15,7 @@ from confluent_kafka import KafkaError, Message
 from taosbatch.backoff import Backoff
 from taosbatch.encoding import Reject
 from taosink.kafka.dead_letter_form import Form, Record, compose, next_form
+from taosink.kafka.dead_letter_log import LetterLog
 from taosink.kafka.dlq_headers import DeadLetterInfo, describe
 from taosink.kafka.publish import Publisher, PublishError
 from taosink.ports import SourceMessage
@@ -66,6 +67,7 @@ class _Counts:
     published: int = 0
     cut: int = 0
     blocked: dict[str, str] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
 
 
 class KafkaDeadLetters:
@@ -99,6 +101,7 @@ class KafkaDeadLetters:
         self._order = count()
         self._missing: set[str] = set()
         self._closing = False
+        self._log = LetterLog()
         self._publisher = Publisher(
             {**PRODUCER_DEFAULTS, **properties}, on_error=on_error, name="taosink-dead-letters"
         )
@@ -128,6 +131,7 @@ class KafkaDeadLetters:
                 return False
             now.letters += 1
             now.nbytes += letter.nbytes
+        self._log.letter(source, info, letter.topic)
         self._send(letter)
         return True
 
@@ -187,8 +191,10 @@ class KafkaDeadLetters:
             now.published += 1
             now.cut += letter.form.is_cut
             unblocked = now.blocked.pop(letter.topic, None)
+            told = letter.topic in now.told
+            now.told.discard(letter.topic)
             self._changed.notify_all()
-        if unblocked is not None:
+        if unblocked is not None and told:
             log.info("dead_letters.unblocked", topic=letter.topic, was=unblocked)
 
     def _refused(self, letter: _Letter, error: PublishError) -> None:
@@ -200,15 +206,22 @@ class KafkaDeadLetters:
         with self._changed:
             if self._closing:
                 return
-            news = letter.topic not in self._counts.blocked
             self._counts.blocked[letter.topic] = str(error)
+            told = letter.topic in self._counts.told
             if error.code in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
                 self._missing.add(letter.topic)
-        if news:
+        # A topic that refuses some letters and takes others is blocked and free by turns. What is not said now is
+        # said at a later try, so that the log's last word stays true.
+        unsaid = None if told else self._log.due(f"{letter.topic} {error.name}")
+        if unsaid is not None:
+            with self._changed:
+                self._counts.told.add(letter.topic)
             log.error(
                 "dead_letters.blocked",
                 topic=letter.topic,
                 error=str(error),
+                records=[f"{letter.info.topic}/{letter.info.partition}:{letter.info.offset}"],
+                unsaid=unsaid,
                 meaning="records that cannot be stored stay pending, and their partitions stop committing; "
                 "nothing is lost",
                 todo="make the topic writable; letters are tried again without end",
@@ -250,4 +263,6 @@ class KafkaDeadLetters:
         try:
             self._create(topic)
         except Exception as error:  # noqa: BLE001 - the letters wait all the same, and are tried again
-            log.warning("dead_letters.create_failed", topic=topic, error=str(error))
+            unsaid = self._log.due(f"create {topic}")
+            if unsaid is not None:
+                log.warning("dead_letters.create_failed", topic=topic, error=str(error), unsaid=unsaid)

@@ -1,5 +1,6 @@
 """What an error of the Kafka client means: decided by number here, and nowhere else."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,21 +33,56 @@ _HINTS: dict[FaultKind, str] = {
 }
 
 
+_OPERATORS: frozenset[FaultKind] = frozenset({"authentication", "tls", "authorization"})
+"""Faults that no waiting ends."""
+
+
 @dataclass(frozen=True, slots=True)
 class SourceFault:
     """What is wrong with the source now, for health and for a start that cannot succeed. `code` is
-    librdkafka's (negative) or Kafka's number, 0 where neither named one."""
+    librdkafka's (negative) or Kafka's number, 0 where neither named one. `do` is better advice than the kind's."""
 
     kind: FaultKind
     code: int
     detail: str
+    do: str = ""
 
     @property
     def hint(self) -> str:
-        return _HINTS[self.kind]
+        return self.do or _HINTS[self.kind]
+
+    @property
+    def operator(self) -> bool:
+        """Whether it takes somebody to end it."""
+        return self.kind in _OPERATORS
 
     def __str__(self) -> str:
         return f"{self.detail}; {self.hint}"
+
+
+_UNKNOWN_NAME = re.compile(r"(\S+)/(\d+|bootstrap): Failed to resolve ")
+
+
+def unknown_name(address: str, *, advertised: bool) -> SourceFault:
+    """A broker's name that is not known here: its own, as it sends clients on to it, or that of the settings."""
+    if not advertised:
+        do = "check kafka.brokers and DNS; it goes on by itself when the name is known"
+        return SourceFault(
+            "brokers_down", KafkaError._RESOLVE, f"the name in {address} is not known here", do
+        )
+    return SourceFault(
+        "brokers_down",
+        KafkaError._RESOLVE,
+        f"the brokers send clients on to {address} (advertised.listeners), a name that is not known here",
+        "start that broker if it is stopped; else set its advertised.listeners to an address that this machine"
+        " reaches, or make the name known here (DNS, hosts)",
+    )
+
+
+def _name_fault(error: KafkaError) -> SourceFault | None:
+    """Only the text tells which name it was, and whether a broker gave it or the settings."""
+    found = _UNKNOWN_NAME.search(error.str())
+    return unknown_name(found[1], advertised=found[2] != "bootstrap") if found else None
 
 
 class FatalClientError(Exception):
@@ -62,7 +98,12 @@ class FatalClientError(Exception):
 
 
 def fault_of(error: KafkaError) -> SourceFault | None:
-    """The fault that an error means; None for what librdkafka gets over by itself."""
+    """The fault that an error means; None for what librdkafka gets over by itself.
+
+    A name that is not known is one only where no other broker is reached.
+    """
+    if error.code() == KafkaError._RESOLVE:
+        return _name_fault(error)
     kind: FaultKind | None = "fatal" if is_fatal(error) else _KINDS.get(error.code())
     return None if kind is None else SourceFault(kind, error.code(), error.str())
 

@@ -13,10 +13,14 @@ log = structlog.get_logger(__name__)
 
 PROBE_EVERY = 1.0
 PROBE_TIMEOUT = 0.25
+NAME_QUIET = 15.0
+"""Seconds without a word of all brokers being down after which one is up: librdkafka tries every 12.5 s at least."""
 
 _EVENTS = {
     "brokers_down": "kafka.brokers_down",
     "topic_missing": "kafka.topic_missing",
+}
+_FOR_OPERATORS = {
     "authentication": "kafka.authentication_failed",
     "authorization": "kafka.not_authorized",
     "tls": "kafka.tls_failed",
@@ -38,6 +42,8 @@ class Health:
         self._clock = clock
         self._next = 0.0
         self._unseen = tuple(topics)
+        self._unknown: SourceFault | None = None
+        self._down_at = 0.0
         self.fault: SourceFault | None = None
         self.answered = False
         self.missing: frozenset[str] = frozenset()
@@ -54,19 +60,39 @@ class Health:
         self._observer.client_error(error.name())
         if is_fatal(error):
             self.fatal = FatalClientError(error.code(), error.str())
+        elif error.code() == KafkaError._RESOLVE:
+            # Of the group's coordinator it does not say who gave the name: the broker's own word stands.
+            self._unknown = fault_of(error) or self._unknown
+            # Of one broker among others it is no fault: they are still read from.
+            if self.brokers_down and self._unknown is not None:
+                self._note(self._unknown)
         elif found := fault_of(error):
-            self._note(found)
+            self._down_at = self._clock() if found.kind == "brokers_down" else self._down_at
+            self._note(self._unknown if found.kind == "brokers_down" and self._unknown else found)
 
     def _note(self, found: SourceFault) -> None:
         held = self.fault
-        # A refused login is followed by "all brokers down", which says less.
-        if held is None or found.kind not in (held.kind, "brokers_down"):
+        # A refused login is followed by "all brokers down", which says less; so does that than a name.
+        named = found is self._unknown and held is not None and held.kind == "brokers_down" and not held.do
+        if held is None or named or found.kind not in (held.kind, "brokers_down"):
             self.fault = found
-            log.warning(_EVENTS[found.kind], detail=found.detail, do=found.hint)
+            if found.operator:
+                # At the start the process ends, with a line of its own; in mid-run nobody else says it.
+                say = log.error if self.answered or found.kind == "authorization" else log.warning
+                say(_FOR_OPERATORS[found.kind], detail=found.detail, do=found.hint)
+            else:
+                log.warning(_EVENTS[found.kind], detail=found.detail, do=found.hint)
+
+    def _answered_probe(self) -> None:
+        # A broker that sends clients on to a name that nobody knows answers under the name of the settings.
+        self.answered = True
+        if self._unknown is None or self._clock() - self._down_at >= NAME_QUIET:
+            self.well()
 
     def well(self) -> None:
-        """A broker has answered."""
+        """A broker has answered, under a name that records come from."""
         self.answered = True
+        self._unknown = None
         if self.fault is not None and self.fault.kind != "topic_missing":
             log.info("kafka.recovered", after=self.fault.kind)
             self.fault = None
@@ -93,7 +119,7 @@ class Health:
             self._broker.reach(PROBE_TIMEOUT)
         except KafkaException:
             return
-        self.well()
+        self._answered_probe()
 
     def _exists(self, topic: str) -> bool:
         try:
@@ -101,7 +127,7 @@ class Health:
         except KafkaException:
             self._next = self._clock() + PROBE_EVERY
             return topic not in self.missing  # unknown: what was believed stands
-        self.well()
+        self._answered_probe()
         if found is not None:
             self._unseen = tuple(t for t in self._unseen if t != topic)
         return found is not None

@@ -11,6 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from taosink.kafka.batch_report import Failed, Headers, OnEnd, Target, hand_over
 from taosink.kafka.closing import close_within
+from taosink.kafka.errors import fault_of
 
 log = structlog.get_logger(__name__)
 
@@ -32,10 +33,15 @@ LONGEST_CLOSE = 2.0
 
 class PublishError(Exception):
     """A record was not taken, or the client has failed. `fatal`: this publisher will never deliver again, so
-    the process has to be started anew; what was not acknowledged is not delivered."""
+    the process has to be started anew; what was not acknowledged is not delivered. `unknown_name`: a broker's
+    name that is not known here. `refused`: brokers answer, and do not let it in."""
 
     def __init__(self, error: KafkaError) -> None:
-        super().__init__(f"{error.str()} ({error.name()})")
+        # Only this error's text names the broker, and its own words say nothing of what to do.
+        self.unknown_name = fault_of(error) if error.code() == KafkaError._RESOLVE else None
+        super().__init__(str(self.unknown_name or f"{error.str()} ({error.name()})"))
+        fault = fault_of(error)
+        self.refused = fault if fault is not None and fault.kind in ("authentication", "tls") else None
         self.code, self.name = error.code(), error.name()
         self.fatal = error.fatal() or error.code() == KafkaError._FATAL
 

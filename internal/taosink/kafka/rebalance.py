@@ -15,6 +15,7 @@ from taosink.kafka.intake import Intake
 from taosink.kafka.observer import SourceObserver
 from taosink.kafka.resolver import Resolver
 from taosink.kafka.start import Begin, Blocked
+from taosink.observe import places
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +82,9 @@ class Rebalance:
         self.queue.set_lanes(len(self.assignment.lanes))
         self.committer.hasten()
         self.observer.assigned(lanes)
-        log.info("kafka.assigned", partitions=len(lanes), now=len(self.assignment.lanes))
+        log.info(
+            "kafka.assigned", partitions=len(lanes), which=places.lanes(lanes), now=len(self.assignment.lanes)
+        )
 
     def enter(self, lane: Lane, begin: Begin, position: int | None) -> None:
         """Tells the tracker where a lane begins; what differs from the broker's commit becomes
@@ -141,6 +144,8 @@ class Rebalance:
         self.queue.set_lanes(len(self.assignment.lanes))
         self.observer.revoked(lanes, pending, lost=lost)
         if lost:
-            log.warning("kafka.partitions_lost", partitions=len(lanes), pending=pending)
+            log.warning(
+                "kafka.partitions_lost", partitions=len(lanes), which=places.lanes(lanes), pending=pending
+            )
         else:
-            log.info("kafka.revoked", partitions=len(lanes), pending=pending)
+            log.info("kafka.revoked", partitions=len(lanes), which=places.lanes(lanes), pending=pending)

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import structlog
 from confluent_kafka import KafkaException, TopicPartition
@@ -38,6 +38,14 @@ class Outcome:
     pending: int
     closed: bool = False
     error: BaseException | None = None
+
+
+class Ends(NamedTuple):
+    """The offset after the last record of each partition of which a broker has told it, and when it was looked up,
+    by the clock."""
+
+    at: float
+    offsets: Mapping[Lane, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +90,7 @@ class Source:
         self._drained = threading.Event()
         self._quiet = threading.Event()
         self._done = threading.Event()
+        self._ends = Ends(clock(), {})
         self._lag: Mapping[Lane, int] = {}
         self._view = View()
         self._next_look = 0.0
@@ -140,6 +149,11 @@ class Source:
         """Records between the end and what may be committed, per assigned partition, at most a second old. Of
         a paused partition the end is the one last heard of."""
         return self._lag
+
+    @property
+    def ends(self) -> Ends:
+        """Where the assigned partitions end, as `lag` takes it."""
+        return self._ends
 
     def stop(self, deadline: float) -> None:
         """Pauses everything and goes on polling until `drained` is called, or until `deadline` (of the
@@ -208,7 +222,7 @@ class Source:
             now = self.beat = self._clock()
             if now >= self._next_look:
                 self._next_look = now + LOOK_EVERY
-                self._lag = self._lags(session)
+                self._look_at_ends(session)
 
     @staticmethod
     def _viewed(session: Session) -> View:
@@ -217,8 +231,8 @@ class Source:
         all_read = settled and now.ended >= now.positions.keys()
         return View(now.lanes, now.paused, frozenset(now.waiting), dict(now.blocked), all_read)
 
-    def _lags(self, session: Session) -> Mapping[Lane, int]:
-        found = {}
+    def _look_at_ends(self, session: Session) -> None:
+        ends, lag = {}, {}
         for lane, state in self._tracker.lanes().items():
             if state.committable is None:
                 continue
@@ -227,8 +241,10 @@ class Source:
             except KafkaException:
                 continue
             end = max(high, session.assignment.positions.get(lane, 0))
-            found[lane] = max(0, end - state.committable)
-        return found
+            lag[lane] = max(0, end - state.committable)
+            if high >= 0:  # negative before the first answer: what was read is then no end
+                ends[lane] = end
+        self._ends, self._lag = Ends(self._clock(), ends), lag
 
     def _leave(self, session: Session) -> None:
         # In this order: the commit needs the membership, and the outcome must be known before the close,

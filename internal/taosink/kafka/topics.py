@@ -7,15 +7,29 @@ from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic  # type: ignore[attr-defined] # re-exported there
+from confluent_kafka.admin import (  # type: ignore[attr-defined] # re-exported there
+    AdminClient,
+    ClusterMetadata,
+    ConfigResource,
+    NewTopic,
+)
 
 from taosink.kafka.errors import fault_of
 
 METADATA_TIMEOUT_S = 10.0
+BROKERS_OWN = -1
+"""As a replication factor: the broker's default."""
 FIRST_LOOK_S = 1.0
 """Seconds after which it is first looked why nobody has answered; then after twice as many, and so on."""
 NEVER_FOR_ADMIN = ("group.", "auto.", "enable.", "queued.", "fetch.", "session.", "max.poll.", "partition.")
 
+STARTING = (
+    KafkaError.NOT_CONTROLLER,
+    KafkaError.REQUEST_TIMED_OUT,
+    KafkaError.BROKER_NOT_AVAILABLE,
+    KafkaError.LEADER_NOT_AVAILABLE,
+)
+"""What brokers answer that are not all up yet."""
 NOT_ALLOWED = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED)
 
 
@@ -78,32 +92,40 @@ def admin_client(properties: Mapping[str, Any]) -> Admin:
 
 
 def all_topics(admin: AdminClient, *, timeout: float = METADATA_TIMEOUT_S) -> dict[str, Topic]:
-    """Every topic that this client may see. Blocks up to `timeout` seconds; raises BrokerUnreachableError.
+    """Every topic that this client may see. Blocks and raises as `metadata`.
 
-    One topic by name is never asked for: a broker with automatic creation would make it. A login or certificate
-    that is refused is not waited for.
+    One topic by name is never asked for: a broker with automatic creation would make it.
+    """
+    found = metadata(admin, timeout=timeout).topics
+    return {name: Topic(name, len(topic.partitions)) for name, topic in found.items()}
+
+
+def metadata(admin: AdminClient, *, timeout: float = METADATA_TIMEOUT_S) -> ClusterMetadata:
+    """What a broker tells of all topics and brokers. Blocks up to `timeout` seconds; raises BrokerUnreachableError.
+
+    A login or certificate that is refused is not waited for.
     """
     deadline, patience = time.monotonic() + timeout, FIRST_LOOK_S
     while True:
         left = deadline - time.monotonic()
         try:
-            metadata = admin.list_topics(timeout=max(0.05, min(patience, left)))
-            return {name: Topic(name, len(found.partitions)) for name, found in metadata.topics.items()}
+            return admin.list_topics(timeout=max(0.05, min(patience, left)))
         except KafkaException as error:
             reason = _reason(admin, error)
-            if left <= patience or not isinstance(reason, BrokerUnreachableError) or _refused(reason):
+            if left <= patience or not isinstance(reason, BrokerUnreachableError) or refused(reason):
                 raise reason from error
         patience *= 2
 
 
-def _reason(admin: AdminClient, error: KafkaException) -> TopicError:
-    found = failure("*", error)
+def _reason(admin: AdminClient, error: KafkaException, topic: str = "*") -> TopicError:
+    found = failure(topic, error)
     if isinstance(admin, Admin) and isinstance(found, BrokerUnreachableError):
         return admin.why(found)
     return found
 
 
-def _refused(error: TopicError) -> bool:
+def refused(error: TopicError) -> bool:
+    """Whether it was a login or a certificate: waiting mends neither."""
     fault = fault_of(KafkaError(error.code))
     return fault is not None and fault.kind in ("authentication", "tls")
 
@@ -120,13 +142,16 @@ def create_topic(
     partitions: int,
     *,
     config: Mapping[str, str] | None = None,
+    replication: int = BROKERS_OWN,
     timeout: float = METADATA_TIMEOUT_S,
-) -> None:
-    """Creates it with the broker's replication factor; one that exists already is no error.
+) -> bool:
+    """Creates it, by default with the broker's replication factor; False where it exists already.
 
     Blocks up to `timeout` seconds. Raises AdminUnsupportedError, BrokerUnreachableError or TopicError.
     """
-    wanted = NewTopic(topic, num_partitions=partitions, replication_factor=-1, config=dict(config or {}))
+    wanted = NewTopic(
+        topic, num_partitions=partitions, replication_factor=replication, config=dict(config or {})
+    )
     try:
         admin.create_topics([wanted], operation_timeout=timeout, request_timeout=timeout)[topic].result(
             timeout + 1
@@ -135,7 +160,9 @@ def create_topic(
         raise BrokerUnreachableError(topic, KafkaError._TIMED_OUT, "_TIMED_OUT", "no answer") from None
     except KafkaException as error:
         if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-            raise failure(topic, error) from error
+            raise _reason(admin, error, topic) from error
+        return False
+    return True
 
 
 def auto_create(admin: AdminClient, topic: str, *, timeout: float = METADATA_TIMEOUT_S) -> int | None:
@@ -153,9 +180,10 @@ def ensure_topic(
     partitions: int,
     *,
     config: Mapping[str, str] | None = None,
+    replication: int = BROKERS_OWN,
     timeout: float = METADATA_TIMEOUT_S,
 ) -> Topic:
-    """The topic as it is, or as it was made. Blocks for up to three times `timeout`.
+    """The topic as it is, or as it was made. Blocks for up to four times `timeout`.
 
     Where the broker has no call for it, or does not allow it, its automatic creation is tried, with the
     broker's partition count.
@@ -165,7 +193,9 @@ def ensure_topic(
     if found is not None:
         return Topic(topic, found)
     try:
-        create_topic(admin, topic, partitions, config=config, timeout=timeout)
+        created = create_topic(
+            admin, topic, partitions, config=config, replication=replication, timeout=timeout
+        )
     except TopicError as error:
         if not isinstance(error, AdminUnsupportedError) and error.code not in NOT_ALLOWED:
             raise
@@ -173,7 +203,19 @@ def ensure_topic(
         if made is None:
             raise
         return Topic(topic, made, created=True)
-    return Topic(topic, partitions, created=True)
+    # A broker tells of a topic a moment after it was made: whoever asks next would make it again.
+    return Topic(topic, _told_of(admin, topic, timeout) or partitions, created=created)
+
+
+def _told_of(admin: AdminClient, topic: str, timeout: float) -> int | None:
+    """How many partitions it has, once a broker tells; None where none did in time."""
+    deadline = time.monotonic() + timeout
+    while (left := deadline - time.monotonic()) > 0:
+        found = partition_count(admin, topic, timeout=left)
+        if found is not None:
+            return found
+        time.sleep(0.02)
+    return None
 
 
 def topic_config(admin: AdminClient, topic: str, *, timeout: float = METADATA_TIMEOUT_S) -> dict[str, str]:

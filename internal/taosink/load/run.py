@@ -43,6 +43,7 @@ def run_load(load: LoadOptions, target: TargetOptions) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="taosink-bench-") as directory:
             report = _with_gateway(load, target, Path(directory), stop, tuple(notes))
+        _finish(report, target.report, terminal())
     except (ChildError, OSError, RunError) as error:
         return fail("bench ingress", error)
     except InterruptedLoadError:
@@ -50,7 +51,6 @@ def run_load(load: LoadOptions, target: TargetOptions) -> int:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    _finish(report, target.report, terminal())
     return Exit.DRAINED if report.clean else Exit.FAULT_FOUND
 
 

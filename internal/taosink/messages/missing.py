@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from taosink.kafka.topics import BrokerUnreachableError, TopicError, admin_client, all_topics
-from taosink.settings.layers import nearest
+from taosink.settings.nearest import hint
 
 
 def no_such_topic(topic: str, topics: Iterable[str]) -> str:
     """The line. Kafka's own topics are not meant."""
-    near = nearest(topic, [name for name in topics if not name.startswith("__")])
-    return f"there is no topic {topic!r}" + (f"; the nearest is {near!r}" if near else ", nor any other")
+    others = [name for name in topics if not name.startswith("__")]
+    return f"there is no topic {topic!r}" + (hint(topic, others, "'{}'") if others else ", nor any other")
 
 
 def ask_for(properties: Mapping[str, Any], topic: str, timeout: float) -> str:
@@ -23,6 +23,8 @@ def ask_for(properties: Mapping[str, Any], topic: str, timeout: float) -> str:
 
 def told(error: TopicError) -> str:
     """What was wrong, without naming a topic where no broker answered."""
+    if error.name == "_RESOLVE" and "advertised" in error.reason:
+        return error.reason
     if isinstance(error, BrokerUnreachableError):
         return f"no broker answers: {error.reason} ({error.name}); check kafka.brokers and the network"
     return str(error)

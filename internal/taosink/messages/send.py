@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from taosink.clients import kafka_properties
+from taosink.kafka.advertised import refuse_unknown_names
 from taosink.kafka.publish import Publisher, PublishError
 from taosink.kafka.topics import METADATA_TIMEOUT_S, TopicError, admin_client, all_topics, ensure_topic
 from taosink.messages.missing import no_such_topic, told
@@ -136,6 +137,7 @@ def _partitions(properties: Mapping[str, Any], where: WhereGroup) -> int:
     """How many the topic has. Asked before anything is sent: a name that is misspelt makes no topic."""
     admin = admin_client(properties)
     topics = all_topics(admin, timeout=min(where.timeout, METADATA_TIMEOUT_S))
+    refuse_unknown_names(admin, timeout=where.timeout)
     if where.topic in topics:
         return topics[where.topic].partitions
     if where.create:

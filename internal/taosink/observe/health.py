@@ -2,11 +2,30 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from math import inf
 
 from taosbatch.offsets import Lane
 
 FEW = 5
 """Partitions named in one reason."""
+CODES = (
+    "wedged_poll",
+    "wedged_worker",
+    "wedged_stats",
+    "stopping",
+    "ended",
+    "kafka",
+    "not_assigned",
+    "database",
+    "dead_letters",
+    "lease",
+    "all_partitions_stopped",
+    "partition_blocked",
+    "breaker",
+    "no_progress",
+    "partition_still",
+)
+"""Every code that a reason can have. Each has its paragraph in docs/RUNBOOK.md."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +78,9 @@ class State:
     assigned: bool = True
     answered: bool = True
     kafka: str = ""
+    kafka_since: float | None = None
+    kafka_operator: bool = False
+    """Whether it takes somebody to end what `kafka` says."""
     database: DatabaseWait | None = None
     lanes: tuple[LaneState, ...] = ()
     dead_letters_blocked: Mapping[str, str] = field(default_factory=dict)
@@ -121,7 +143,7 @@ def _not_ready(state: State, now: float, rule: Rule) -> Iterator[Reason]:
     wait = state.database
     if wait is not None and now - wait.since >= rule.patience:
         until = "an operator is needed" if wait.operator else "it mends itself"
-        yield Reason("database", f"rows wait since {now - wait.since:.0f} s, {until}: {wait.message}")
+        yield Reason("database", f"rows have waited for {now - wait.since:.0f} s, {until}: {wait.message}")
     for topic, why in sorted(state.dead_letters_blocked.items()):
         yield Reason("dead_letters", f"{topic} takes no dead letter, its partitions stop committing: {why}")
     if state.unproven_since is not None and now - state.unproven_since >= rule.lease:
@@ -146,7 +168,10 @@ def _unwell(state: State, now: float, rule: Rule) -> Iterator[Reason]:
             )
     if state.idle_since is not None and now - state.idle_since >= rule.no_progress:
         behind = "" if state.lag is None else f" with {state.lag} records to go"
-        yield Reason("no_progress", f"nothing was stored for {now - state.idle_since:.0f} s{behind}")
+        yield Reason(
+            "no_progress",
+            f"nothing was stored for {now - state.idle_since:.0f} s{behind}: {_what_blocks(state)}",
+        )
         return
     still = [
         lane
@@ -160,6 +185,23 @@ def _unwell(state: State, now: float, rule: Rule) -> Iterator[Reason]:
         yield Reason(
             "partition_still", f"{names}: nothing could be committed for {rule.no_progress:.0f} s and more"
         )
+
+
+def _what_blocks(state: State) -> str:
+    """The one thing that explains most, or where to look for it."""
+    wait, letters = state.database, sorted(state.dead_letters_blocked)
+    called = [beat.name for beat in state.beats if beat.last == inf]
+    stopped = [_named(lane) for lane in state.lanes if lane.blocked or lane.breaker_open]
+    causes = (
+        (state.kafka, "Kafka does not answer"),
+        (wait, f"rows wait for the database ({'' if wait is None else wait.kind})"),
+        (letters, f"{', '.join(letters[:FEW])} takes no dead letter"),
+        (state.unproven_since is not None, "no commit is confirmed, so that nothing may be written"),
+        (called, f"{', '.join(called[:FEW])}: a call into the database has not returned"),
+        (stopped, f"{', '.join(stopped[:FEW])} stopped"),
+    )
+    unknown = "no cause is known; /status.json tells what each partition and worker does"
+    return next((text for holds, text in causes if holds), unknown)
 
 
 def _named(state: LaneState) -> str:

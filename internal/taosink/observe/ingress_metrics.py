@@ -3,12 +3,15 @@
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-_PREFIX = "taosink_ingress_"
+from taosdevice.names import Code, Status
+from taosink.observe.histogram import Spread
+
+PREFIX = "taosink_ingress_"
 OTHER = "other"
 MOST_REASONS = 64
 """Label values of one kind. Reasons are constants of the program; past this one of them is no such thing."""
@@ -16,34 +19,68 @@ MOST_REASONS = 64
 
 class Kind(NamedTuple):
     """A kind of `count`: its metric, help, and the label that its reason becomes. `known`: all there are, and
-    what any other reason is taken for."""
+    what any other reason is taken for. `usual`: some of them, told from the start, since a rate that begins with the
+    first event does not see that one."""
 
     name: str
     help: str
     label: str
     known: tuple[str, ...] = ()
     else_: str = OTHER
+    usual: tuple[str, ...] = ()
+
+
+class Family(NamedTuple):
+    """A metric that no kind of `count` makes."""
+
+    name: str
+    help: str
+    labels: tuple[str, ...]
 
 
 _PURPOSES = ("readings", "requests", "segments", "own")
+_REFUSED = ("too_many_connections", "too_many_of_address", "accept_failed", "shutting_down")
+_CLOSED = (Code.REPLACED, Code.IDLE, Code.SLOW_READER, Code.FRAME_TOO_LARGE, Code.HANDSHAKE_TIMEOUT)
+_REJECTED = (
+    *(Code.BUSY, Code.RATE_LIMITED, Code.TOO_MANY_IN_FLIGHT, Code.RECORD_REJECTED, Code.BAD_MESSAGE),
+    *(Code.UNAUTHORIZED, Code.TOKEN_EXPIRED, Code.WRONG_DEVICE, Code.UNKNOWN_ACTION),
+)
 
 KINDS: Mapping[str, Kind] = {
-    "accepted": Kind("connections_accepted_total", "Connections let in, by transport.", "transport"),
-    "refused": Kind("connections_refused_total", "Connections refused before a session was there.", "reason"),
-    "closed": Kind("connections_closed_total", "Sessions that ended, by reason.", "reason"),
+    "accepted": Kind(
+        "connections_accepted_total", "Connections let in, by transport.", "transport", usual=("plain", "tls")
+    ),
+    "refused": Kind(
+        "connections_refused_total",
+        "Connections refused before a session was there.",
+        "reason",
+        usual=_REFUSED,
+    ),
+    "closed": Kind(
+        "connections_closed_total", "Sessions that ended, by reason.", "reason", usual=("left", *_CLOSED)
+    ),
     "request": Kind(
         "requests_total",
-        "Requests of devices over TCP, by action; an action that the gateway does not know is `application`.",
+        "Requests of devices over TCP that were taken, by action; one that the gateway does not know is `application`.",
         "action",
         ("connect", "ping", "data", "batch", "command.result", "application"),
         "application",
     ),
-    "answer": Kind("answers_total", "Answers to devices over TCP, by status or error code.", "status"),
-    "reject": Kind("rejects_total", "Requests and records that were rejected, by error code.", "reason"),
-    "event": Kind("events_total", "Other events, by name.", "event"),
+    "answer": Kind(
+        "answers_total",
+        "Answers to devices over TCP, by status or error code.",
+        "status",
+        usual=get_args(Status),
+    ),
+    "reject": Kind(
+        "rejects_total", "Requests and records that were rejected, by error code.", "reason", usual=_REJECTED
+    ),
+    "event": Kind("events_total", "Other events, by name.", "event", usual=("stored_timeout",)),
     "frames": Kind("frames_total", "Frames over TCP, by direction.", "direction", ("in", "out")),
     "bytes": Kind("bytes_total", "Bytes over TCP before TLS, by direction.", "direction", ("in", "out")),
-    "records": Kind("records_total", "Records of POST /records, by outcome.", "outcome"),
+    "records": Kind(
+        "records_total", "Records of POST /records, by outcome.", "outcome", usual=("accepted", "stored")
+    ),
     "auth": Kind("auth_total", "Decisions on devices' identity, by outcome.", "outcome"),
     "command": Kind("commands_total", "Commands that came to a state, by state.", "state"),
     "presence": Kind("presence_total", "What the presence topic made this gateway do, by effect.", "effect"),
@@ -58,7 +95,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "segment": Kind("segments_total", "Segments of messages, by what became of them.", "outcome"),
 }
-_STRANGE = Kind("other_total", "Events of a kind that has no metric of its own.", "reason")
+STRANGE = Kind("other_total", "Events of a kind that has no metric of its own.", "reason")
 
 GAUGES: Mapping[str, tuple[str, str]] = {
     "connections": ("connections", "Open TCP connections."),
@@ -83,6 +120,16 @@ GAUGES: Mapping[str, tuple[str, str]] = {
     "http_body_bytes": ("http_body_bytes", "Bytes of bodies that are in memory for the public listener."),
     "ready": ("ready", "1 where new devices are welcome, else 0."),
 }
+LIMIT = Family("limit", "Bounds in force, by name and unit.", ("limit",))
+ACKS = Family(
+    "ack_seconds", "Seconds from a TCP request to its answer, by what the answer waited for.", ("ack",)
+)
+HTTP_REQUESTS = Family("http_requests_total", "HTTP requests answered.", ("listener", "route", "status"))
+HTTP_SECONDS = Family(
+    "http_request_seconds",
+    "Seconds from an HTTP request's head to the end of its answer.",
+    ("listener", "route"),
+)
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _ACKS = ("kafka", "stored", "application")
 _PLAIN = re.compile(r"[a-z][a-z0-9_.]{0,39}", re.ASCII)
@@ -128,7 +175,7 @@ class IngressMetrics(Collector):
         self._figures: list[Figures] = []
         self._limits: dict[str, float] = {}
         for kind, told in KINDS.items():
-            for reason in told.known:
+            for reason in (*told.known, *told.usual):
                 self._counts[kind, reason] = 0
 
     def __repr__(self) -> str:
@@ -159,6 +206,25 @@ class IngressMetrics(Collector):
         """How often this was counted."""
         return self._counts.get((kind, reason), 0)
 
+    def counts(self, kind: str) -> dict[str, int]:
+        """What was counted of this kind, by reason; what never happened is left out."""
+        return {reason: n for (k, reason), n in self._counts.items() if k == kind and n}
+
+    def ack_times(self) -> dict[str, Spread]:
+        """Seconds from request to answer, by what the answer waited for."""
+        return {kind: Spread(_BUCKETS, tuple(t.counts), t.total) for kind, t in self._acks.items()}
+
+    def figures(self) -> dict[str, float]:
+        """The gauges as they stand."""
+        told: dict[str, float] = {}
+        for figures in self._figures:
+            told.update(figures())
+        return told
+
+    def bounds(self) -> dict[str, float]:
+        """What `limits` was told."""
+        return dict(self._limits)
+
     def gauges(self, figures: Figures) -> None:
         """Asked at each scrape; keys are those of GAUGES, others are passed over."""
         self._figures.append(figures)
@@ -171,23 +237,16 @@ class IngressMetrics(Collector):
         yield from self._counters()
         yield from self._gauge_families()
         yield _histogram(
-            "ack_seconds",
-            "Time from a TCP request to its answer, by what the answer waited for.",
-            ("ack",),
+            ACKS,
             {(kind,): times for kind, times in self._acks.items() if kind != OTHER or times.total},
         )
         requests = CounterMetricFamily(
-            f"{_PREFIX}http_requests_total", "HTTP requests answered.", labels=("listener", "route", "status")
+            PREFIX + HTTP_REQUESTS.name, HTTP_REQUESTS.help, labels=HTTP_REQUESTS.labels
         )
         for (listener, route, status), n in sorted(self._http.items()):
             requests.add_metric((listener, route, str(status)), n)
         yield requests
-        yield _histogram(
-            "http_request_seconds",
-            "Time from an HTTP request's head to the end of its answer.",
-            ("listener", "route"),
-            dict(sorted(self._http_times.items())),
-        )
+        yield _histogram(HTTP_SECONDS, dict(sorted(self._http_times.items())))
 
     def _place(self, kind: str, reason: str) -> tuple[str, str]:
         """Where a pair that was not counted before is counted."""
@@ -209,30 +268,26 @@ class IngressMetrics(Collector):
         return (kind, reason) if held < MOST_REASONS and _PLAIN.fullmatch(reason) else (kind, OTHER)
 
     def _counters(self) -> Iterator[Metric]:
-        for kind, told in (*KINDS.items(), (OTHER, _STRANGE)):
+        for kind, told in (*KINDS.items(), (OTHER, STRANGE)):
             found = sorted((reason, n) for (k, reason), n in self._counts.items() if k == kind)
-            family = CounterMetricFamily(_PREFIX + told.name, told.help, labels=(told.label,))
+            family = CounterMetricFamily(PREFIX + told.name, told.help, labels=(told.label,))
             for reason, n in found:
                 family.add_metric((reason,), n)
             yield family
 
     def _gauge_families(self) -> Iterator[Metric]:
-        told: dict[str, float] = {}
-        for figures in self._figures:
-            told.update(figures())
+        told = self.figures()
         for key, (name, text) in GAUGES.items():
             if key in told:
-                yield GaugeMetricFamily(_PREFIX + name, text, value=float(told[key]))
-        limits = GaugeMetricFamily(f"{_PREFIX}limit", "Bounds in force, by name and unit.", labels=("limit",))
+                yield GaugeMetricFamily(PREFIX + name, text, value=float(told[key]))
+        limits = GaugeMetricFamily(PREFIX + LIMIT.name, LIMIT.help, labels=LIMIT.labels)
         for name, bound in sorted(self._limits.items()):
             limits.add_metric((name,), bound)
         yield limits
 
 
-def _histogram(
-    name: str, text: str, labels: tuple[str, ...], found: Mapping[tuple[str, ...], _Times]
-) -> HistogramMetricFamily:
-    family = HistogramMetricFamily(_PREFIX + name, text, labels=labels)
+def _histogram(what: Family, found: Mapping[tuple[str, ...], _Times]) -> HistogramMetricFamily:
+    family = HistogramMetricFamily(PREFIX + what.name, what.help, labels=what.labels)
     for values, times in found.items():
         family.add_metric(values, times.buckets(), times.total)
     return family

@@ -10,6 +10,8 @@ import structlog
 from structlog.typing import Processor
 
 from taosink.observe.happenings import Happenings
+from taosink.observe.places import spell
+from taosink.observe.restraint import Restraint
 
 Event = MutableMapping[str, Any]
 Hide = Callable[[str], str]
@@ -73,11 +75,24 @@ def configure(
     )
     logging.basicConfig(level=max(number, logging.WARNING), handlers=[Bridge()], force=True)
     logging.raiseExceptions = False
+    global _debugging  # noqa: PLW0603 -- logging is the process's own, as structlog's configuration is
+    _debugging = number <= logging.DEBUG
+
+
+_debugging = False
+
+
+def debugging() -> bool:
+    """Whether debug lines are written. Where a line is due a thousand times a second, asking costs less than a call
+    of the logger that writes nothing."""
+    return _debugging
 
 
 def _processors(text: bool, colours: bool, hide: Hide) -> list[Processor]:
     common: list[Processor] = [
+        Restraint(),
         structlog.contextvars.merge_contextvars,
+        spell,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
@@ -87,7 +102,7 @@ def _processors(text: bool, colours: bool, hide: Hide) -> list[Processor]:
     if text:
         # Its default prints the local variables of a trace where rich is installed, and secrets with them.
         plain = structlog.dev.plain_traceback
-        return [*common, structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=plain)]
+        return [*common, printable, structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=plain)]
     return [*common, structlog.processors.JSONRenderer(default=str, ensure_ascii=False)]
 
 
@@ -97,10 +112,31 @@ RECENT = Happenings()
 _TOLD = {"warning", "error", "critical"}
 
 
+_QUOTED = frozenset(" \t=\r\n\"'")
+"""A text with one of these is quoted by structlog's renderer for people, which spells out the rest with it."""
+
+
+def printable(_logger: Any, _method: str, event: Event) -> Event:
+    """Spells out what is no printable character: a stranger's name must not colour, move or clear the terminal.
+    JSON does so by itself."""
+    for key, value in event.items():
+        if isinstance(value, str) and not value.isprintable() and not _QUOTED.intersection(value):
+            event[key] = "".join(c if c.isprintable() else repr(c)[1:-1] for c in value)
+    return event
+
+
+_APART = {"event", "level", "timestamp"}
+
+
+def _says(key: str, value: object) -> bool:
+    """Fields that hold nothing are for programs; a person would read them before what matters."""
+    return value not in (None, "") and not (key == "unsaid" and value == 0)
+
+
 def remember(_logger: Any, method: str, event: Event) -> Event:
     """Keeps warnings and errors in `RECENT`; to stand behind the redaction."""
     if method in _TOLD:
-        fields = " ".join(f"{k}={v}" for k, v in event.items() if k not in {"event", "level", "timestamp"})
+        fields = " ".join(f"{k}={v}" for k, v in event.items() if k not in _APART and _says(k, v))
         RECENT.add(method, f"{event.get('event')} {fields}".rstrip())
     return event
 

@@ -32,15 +32,26 @@ class Meters:
         self._lock = threading.Lock()
         self._refused: Counter[str] = Counter()
         self._calls: dict[str, float] = {}
+        self._taken = threading.local()
 
     def __repr__(self) -> str:
         return f"<Meters {self.batch_records!r}>"
 
-    def batch(self, batch: Batch) -> None:
-        """A worker has begun with a batch."""
-        self.queue_seconds.observe(max(0.0, self.clock() - batch.first_at))
-        self.batch_records.observe(len(batch))
-        self.batch_bytes.observe(batch.nbytes)
+    def taken(self, batch: Batch) -> None:
+        """The calling thread has a batch. It counts once it is written: one that is put back unwritten, which happens
+        fifty times a second while nothing may be written, is none."""
+        self._taken.batch = batch
+
+    def writing(self, records: int) -> None:
+        """So many records of the calling thread's batch are written now; asked again for a batch it does nothing."""
+        batch: Batch | None = getattr(self._taken, "batch", None)
+        if batch is None:
+            return
+        self._taken.batch = None
+        self.batch_records.observe(records)
+        self.batch_bytes.observe(batch.nbytes * records // max(1, len(batch)))
+        if not any(chunk.attempt for chunk in batch.chunks):
+            self.queue_seconds.observe(max(0.0, self.clock() - batch.first_at))
 
     def refused(self, kind: str) -> None:
         """The database answered a statement with an error of this class."""
@@ -71,7 +82,7 @@ class MeteredHandler:
         self._meters = meters
 
     def __call__(self, batch: Batch) -> None:
-        self._meters.batch(batch)
+        self._meters.taken(batch)
         self._handler(batch)
 
     def close(self) -> None:
@@ -86,6 +97,7 @@ class MeteredEncoder:
         self._meters = meters
 
     def encode(self, values: Sequence[bytes], layout: Layout, known: Container[str]) -> Encoded:
+        self._meters.writing(len(values))
         begun = self._meters.clock()
         encoded = self._encoder.encode(values, layout, known)
         self._meters.encode_seconds.observe(self._meters.clock() - begun)

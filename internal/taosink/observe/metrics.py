@@ -1,15 +1,25 @@
 """The consumer's metrics: every name with its help and unit, and where its value comes from at a scrape."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
+from taosbatch.encoding import Reason
+from taosink.observe.health import CODES
 from taosink.observe.histogram import Spread
 from taosink.observe.status.document import memory_used
 from taosink.observe.status.look import Look
 from taosink.observe.status.parts import Facts, Parts
+from taosink.taos.errors import ErrorClass
 
 PREFIX = "taosink_"
 STATES = ("reading", "paused", "waiting", "stopped", "blocked")
@@ -17,25 +27,41 @@ STATES = ("reading", "paused", "waiting", "stopped", "blocked")
 
 
 class Kind(NamedTuple):
-    """A metric: its name behind the prefix, its help with the unit, and its labels."""
+    """A metric: its name behind the prefix, its help with the unit, and its labels. `known` values of its one label
+    are there from the start: a rate that begins with the first event does not see that one."""
 
     name: str
     help: str
     labels: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
 
 
 LANE = ("topic", "partition")
+_CLASSES = tuple(ErrorClass)
+INFO = Kind(
+    "consumer",
+    "Which member of which group this is, and by which group protocol.",
+    ("group", "member", "protocol"),
+)
 COUNTERS = {
     "consumed": Kind("records_consumed", "Records delivered by Kafka, per partition.", LANE),
     "consumed_bytes": Kind("consumed_bytes", "Bytes of delivered records, as the memory budget counts them."),
     "stored": Kind("records_stored", "Records that TDengine acknowledged; one sent again counts again."),
-    "rejected": Kind("records_rejected", "Records handed to the dead letters, by reason.", ("reason",)),
+    "rejected": Kind(
+        "records_rejected", "Records handed to the dead letters, by reason.", ("reason",), tuple(Reason)
+    ),
     "dead_lettered": Kind("records_dead_lettered", "Records whose dead letter the broker acknowledged."),
     "retries": Kind(
-        "retries", "Times that rows of a batch were handed back to wait, by class of the cause.", ("class",)
+        "retries",
+        "Times that rows of a batch were handed back to wait, by class of the cause.",
+        ("class",),
+        (*_CLASSES, "other"),
     ),
     "refusals": Kind(
-        "statement_errors", "Statements that TDengine refused or did not answer, by error class.", ("class",)
+        "statement_errors",
+        "Statements that TDengine refused or did not answer, by error class.",
+        ("class",),
+        _CLASSES,
     ),
     "rebalances": Kind("rebalances", "Assignments by the group, the first one too."),
     "rebalance_seconds": Kind(
@@ -53,7 +79,7 @@ GAUGES = {
     "lag_seconds": Kind(
         "lag_seconds", "Age of the oldest record that is not stored, in seconds; 0 when idle.", LANE
     ),
-    "partitions": Kind("partitions", "Partitions of this member, by state.", ("state",)),
+    "partitions": Kind("partitions", "Partitions of this member, by state.", ("state",), STATES),
     "breakers": Kind("breakers_open", "Partitions stopped because most of their records cannot be stored."),
     "queue_bytes": Kind("queue_bytes", "Bytes of records that wait in the queue."),
     "queue_records": Kind("queue_records", "Records that wait in the queue."),
@@ -76,14 +102,19 @@ GAUGES = {
     "live": Kind("live", "1 while every loop comes round."),
     "ready": Kind("ready", "1 while it is assigned and nothing blocks it."),
     "healthy": Kind("healthy", "1 while nothing is wrong."),
-    "unhealthy": Kind("unhealthy_reasons", "Things that are wrong, by reason.", ("reason",)),
+    "unhealthy": Kind("unhealthy_reasons", "Things that are wrong, by reason.", ("reason",), CODES),
 }
 HISTOGRAMS = {
-    "queue_seconds": Kind("queue_seconds", "Seconds from a batch's first record to a worker's taking it."),
+    "queue_seconds": Kind(
+        "queue_seconds",
+        "Seconds from a batch's first record to its first write; what was tried before is not counted.",
+    ),
     "encode_seconds": Kind("encode_seconds", "Seconds to make statements of a batch."),
     "write_seconds": Kind("write_seconds", "Seconds until TDengine answered a statement."),
-    "batch_records": Kind("batch_records", "Records in a batch."),
-    "batch_bytes": Kind("batch_bytes", "Bytes of a batch, as the memory budget counts them."),
+    "batch_records": Kind(
+        "batch_records", "Records in a batch that is written; one tried again counts again."
+    ),
+    "batch_bytes": Kind("batch_bytes", "Bytes of a batch that is written, as the memory budget counts them."),
     "statement_bytes": Kind("statement_bytes", "Bytes of an INSERT statement."),
 }
 
@@ -101,11 +132,12 @@ class ConsumerMetrics(Collector):
 
     def describe(self) -> list[Metric]:
         """The names alone, so that registering one takes no look at a consumer."""
-        kinds = [*COUNTERS.values(), *GAUGES.values(), *HISTOGRAMS.values()]
+        kinds = [INFO, *COUNTERS.values(), *GAUGES.values(), *HISTOGRAMS.values()]
         return [GaugeMetricFamily(PREFIX + kind.name, kind.help) for kind in kinds]
 
     def collect(self) -> Iterator[Metric]:
         look, parts = self._look(), self._parts
+        yield self._info()
         yield from self._counted(look)
         yield from self._per_partition(look)
         yield from self._measured(look)
@@ -113,9 +145,19 @@ class ConsumerMetrics(Collector):
         for key, kind in HISTOGRAMS.items():
             yield _histogram(kind, getattr(parts.meters, key).spread())
 
+    def _info(self) -> Metric:
+        about = {
+            "group": self._facts.group,
+            "member": self._facts.member,
+            "protocol": self._parts.source.protocol,
+        }
+        return InfoMetricFamily(PREFIX + INFO.name, INFO.help, about)
+
     def _counted(self, look: Look) -> Iterator[Metric]:
         counts, parts = look.counts, self._parts
-        by_lane = {(lane.topic, str(lane.partition)): n for lane, n in counts.per_lane.items()}
+        # Those of an assignment count from nought, or a rate would not see their first second.
+        lanes = dict.fromkeys((p.lane for p in look.partitions), 0) | counts.per_lane
+        by_lane = {(lane.topic, str(lane.partition)): n for lane, n in lanes.items()}
         yield _family(CounterMetricFamily, COUNTERS["consumed"], by_lane)
         yield _one(CounterMetricFamily, COUNTERS["consumed_bytes"], counts.consumed_bytes)
         yield _one(CounterMetricFamily, COUNTERS["stored"], counts.stored)
@@ -144,7 +186,7 @@ class ConsumerMetrics(Collector):
         yield _family(GaugeMetricFamily, GAUGES["lag"], lag)
         yield _family(GaugeMetricFamily, GAUGES["lag_seconds"], seconds)
         states = [p.state for p in look.partitions]
-        yield _family(GaugeMetricFamily, GAUGES["partitions"], {(s,): states.count(s) for s in STATES})
+        yield _family(GaugeMetricFamily, GAUGES["partitions"], _labelled(Counter(states)))
         yield _one(GaugeMetricFamily, GAUGES["breakers"], states.count("stopped"))
 
     def _measured(self, look: Look) -> Iterator[Metric]:
@@ -169,9 +211,8 @@ def _health(look: Look) -> Iterator[Metric]:
     yield _one(GaugeMetricFamily, GAUGES["live"], not health.live)
     yield _one(GaugeMetricFamily, GAUGES["ready"], not health.ready)
     yield _one(GaugeMetricFamily, GAUGES["healthy"], not health.healthy)
-    codes = [reason.code for reason in health.healthy]
     yield _family(
-        GaugeMetricFamily, GAUGES["unhealthy"], {(c,): codes.count(c) for c in dict.fromkeys(codes)}
+        GaugeMetricFamily, GAUGES["unhealthy"], _labelled(Counter(reason.code for reason in health.healthy))
     )
 
 
@@ -187,7 +228,7 @@ def _family(
     family: type[CounterMetricFamily | GaugeMetricFamily], kind: Kind, values: Mapping[Any, float]
 ) -> Metric:
     made = family(PREFIX + kind.name, kind.help, labels=kind.labels)
-    for labels, value in values.items():
+    for labels, value in (dict.fromkeys(((str(known),) for known in kind.known), 0.0) | dict(values)).items():
         made.add_metric(labels, float(value))
     return made
 

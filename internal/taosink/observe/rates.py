@@ -13,7 +13,8 @@ CATCH_UP = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Since the start. `end` is the sum of the partitions' ends, None where a partition's is not known."""
+    """Since the start. `end` is the sum of the partitions' ends, None where a partition's is not known; `end_at` is
+    when they were looked at, None for now."""
 
     consumed: int
     stored: int
@@ -21,6 +22,7 @@ class Totals:
     lag: int | None
     end: int | None
     partitions: int
+    end_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +70,10 @@ class Rates:
         if seconds <= 0:
             return self.speed
         stored = (totals.stored - old.stored) / seconds
-        self._learn(now, stored, busy=bool(old.lag and totals.lag))
-        # A partition that came or went moves the sum of the ends by its whole length.
-        same = old.partitions == totals.partitions and old.end is not None and totals.end is not None
-        arriving = max(0.0, (totals.end - old.end) / seconds) if same else None  # type: ignore[operator]  # both are set
+        arriving = _arriving(then, old, now, totals)
+        # A few records are under way at any rate; a second's worth of them is a backlog.
+        backlog = min(old.lag or 0, totals.lag or 0)
+        self._learn(now, stored, busy=backlog > max(stored, arriving or 0.0))
         self.speed = Speed(
             consumed=(totals.consumed - old.consumed) / seconds,
             stored=stored,
@@ -93,3 +95,17 @@ class Rates:
             self._best.append((now, stored))
         if self._best:
             self._capacity = self._best[0][1]
+
+
+def _arriving(then: float, old: Totals, now: float, new: Totals) -> float | None:
+    """By the time between the two looks at the ends: they are a beat of their own, and over the time between the
+    looks at all else they would be one beat too many or too few once in a while."""
+    # A partition that came or went moves the sum of the ends by its whole length.
+    if old.partitions != new.partitions or old.end is None or new.end is None:
+        return None
+    seconds = _or(new.end_at, now) - _or(old.end_at, then)
+    return max(0.0, (new.end - old.end) / seconds) if seconds > 0 else None
+
+
+def _or(known: float | None, other: float) -> float:
+    return other if known is None else known

@@ -136,7 +136,7 @@ class Assembling:
                 partition=held.lane.partition,
                 offset=held.offset,
                 reason=str(error),
-                more=quiet,
+                unsaid=quiet,
                 meaning="it is no segment and is passed over; its message, if it has one, will be lost",
                 do="find who writes into this topic beside POST /transfer",
             )

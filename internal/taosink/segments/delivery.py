@@ -116,7 +116,7 @@ class Delivery:
                 "segments.record_not_published",
                 **who(message),
                 error=error,
-                more=quiet,
+                unsaid=quiet,
                 meaning="nothing is lost: it is tried again, or posted as a text where Kafka refuses it",
             )
 
@@ -152,7 +152,7 @@ class Delivery:
                 why=message.why,
                 received=message.received,
                 total=message.total,
-                more=quiet,
+                unsaid=quiet,
             )
 
 

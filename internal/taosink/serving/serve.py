@@ -21,7 +21,11 @@ class CannotListenError(Exception):
     """An address cannot be listened on; the text is one line for an operator."""
 
 
-def bind(address: Address, backlog: int = 512) -> list[socket.socket]:
+BACKLOG = 512
+"""Connections that wait to be accepted, where nothing is said."""
+
+
+def bind(address: Address, backlog: int = BACKLOG) -> list[socket.socket]:
     """Listening, non-blocking sockets of this address (two where an empty host means IPv4 and IPv6).
 
     Names are resolved, which may block. Raises CannotListenError; no socket is left open then.

@@ -62,7 +62,7 @@ class WireLog:
                 listener=self._listener,
                 address=address,
                 meaning="what calls speaks no HTTP, or TLS with a listener that has none, or the other way",
-                times=times + 1,
+                unsaid=times,
             )
 
     def error(self, message: str, *_args: object, exc_info: BaseException | None = None) -> None:
@@ -81,7 +81,7 @@ class WireLog:
                 problem=message.strip(),
                 exc_info=exc_info,
                 meaning="one request was answered 500; what it had published stays published",
-                times=times + 1,
+                unsaid=times,
             )
 
     def info(self, message: str, *args: object) -> None:

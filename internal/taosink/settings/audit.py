@@ -6,9 +6,11 @@ from pydantic import AfterValidator, BeforeValidator
 
 from taosink.audit.bounds import Bound, parse_bound
 from taosink.settings.connection import OBSOLETE_KAFKA, CommandSettings, KafkaSettings, TaosSettings
+from taosink.settings.files import why_no_folder
 from taosink.settings.kinds import CountOrZero, Flag, OptionalPath, Seconds, parse_topics
 from taosink.settings.names import check_topic_or_empty
 from taosink.settings.rows import RowSettings
+from taosink.settings.rules import Faults, Values, rule
 from taosink.settings.spec import Group, Obsolete, setting
 
 
@@ -110,3 +112,10 @@ class AuditSettings(CommandSettings):
     kafka: KafkaSettings = KafkaSettings()
     taos: TaosSettings = TaosSettings()
     rows: RowSettings = RowSettings()
+
+
+@rule("audit.directory")
+def _directory(values: Values) -> Faults:
+    path = values["audit.directory"]
+    if path is not None and (reason := why_no_folder(path)):
+        yield "audit.directory", reason

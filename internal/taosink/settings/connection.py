@@ -4,7 +4,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
+from taosink.settings.files import authorities, certificate
 from taosink.settings.kinds import Brokers, Flag, OptionalPath, PropertyMap, Seconds
+from taosink.settings.rules import Values, rule
 from taosink.settings.spec import Group, Obsolete, Settings, setting
 
 
@@ -164,3 +166,21 @@ class CommandSettings(Settings):
     """What every command can be told. Subclasses add their groups; logs come last in the help."""
 
     logs: LogSettings = LogSettings()
+
+
+def _speaks_tls(values: Values) -> bool:
+    """And is not told by librdkafka's own properties how."""
+    return bool(values["kafka.tls"]) and not any(
+        name.startswith("ssl.") for name in values["kafka.properties"]
+    )
+
+
+def _is_https(values: Values) -> bool:
+    return bool(values["taosuri"].get_secret_value().startswith("https"))
+
+
+rule("kafka.tls", "kafka.properties", "kafka.tls-ca")(authorities("kafka.tls-ca", needs=_speaks_tls))
+rule("kafka.tls", "kafka.properties", "kafka.tls-cert", "kafka.tls-key", "kafka.tls-key-password")(
+    certificate("kafka.tls-cert", "kafka.tls-key", "kafka.tls-key-password", needs=_speaks_tls)
+)
+rule("taosuri", "taos.tls-ca")(authorities("taos.tls-ca", needs=_is_https))

@@ -44,6 +44,7 @@ def listen_file() -> Any:
         kind="file",
         shown="none",
         short="listen-file",
+        writes=True,
     )
 
 
@@ -74,7 +75,13 @@ class EmbeddedDatabaseGroup(Group):
         short="listen",
     )
     data: OptionalPath = setting(
-        "embedded.data", None, "File that keeps the data.", kind="file", shown="memory alone", short="data"
+        "embedded.data",
+        None,
+        "File that keeps the data.",
+        kind="file",
+        shown="memory alone",
+        short="data",
+        writes=True,
     )
     listen_file: OptionalPath = listen_file()
 
@@ -112,7 +119,13 @@ class DemoGroup(Group):
         short="keep",
     )
     verdict: OptionalPath = setting(
-        "demo.verdict", None, "File for the verdict as JSON.", kind="file", shown="none", short="report"
+        "demo.verdict",
+        None,
+        "File for the verdict as JSON.",
+        kind="file",
+        shown="none",
+        short="report",
+        writes=True,
     )
     patience: Seconds = setting(
         "demo.patience",

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from taosink.settings.layers import nearest
+from taosink.settings.nearest import hint, nearest
 from taosink.settings.problems import Problem
 
 HELP = frozenset({"h", "help"})
@@ -58,10 +58,10 @@ def _refuse_positional(flags: Flags, arguments: Sequence[str]) -> None:
 
 def _refuse_unknown(flags: Flags, name: str, equals: str, known: Mapping[str, bool], rest: list[str]) -> None:
     near = nearest(name, known)
-    fault = f"is no flag of this command; the nearest is --{near}"
+    fault = f"is no flag of this command{hint(name, known, '--{}')}"
     flags.problems.append(Problem(f"--{_without_value(name, known)}", fault, usage=True))
     # Its value, where it stands apart, is passed over, so that the flags behind it are still checked.
-    if not equals and not known.get(near, True) and rest and not rest[-1].startswith("-"):
+    if not equals and not known.get(near, False) and rest and not rest[-1].startswith("-"):
         rest.pop()
 
 

@@ -6,7 +6,7 @@ from itertools import groupby
 
 from taosink.settings.spec import Settings, Spec, specs_of
 
-_WORDS = {
+WORDS = {
     "text": "TEXT",
     "number": "N",
     "duration": "DURATION",
@@ -24,7 +24,6 @@ LAYERS = (
 )
 SECRETS = "Secrets (*) are best kept in a file: the variable with _FILE behind its name tells where."
 HEADING = "Settings of taosink"
-REGENERATE = "python -m taosink_cli.settings_doc"
 
 
 def help_text(command: str, about: str, model: type[Settings], *, width: int = 80) -> str:
@@ -55,7 +54,7 @@ def settings_document(commands: Mapping[str, type[Settings]]) -> str:
     """The whole reference, every command's settings, as it stands in docs/SETTINGS.md."""
     parts = [
         f"# {HEADING}\n",
-        f"<!-- Generated from the settings models; `{REGENERATE}` writes it anew. -->\n",
+        "<!-- Generated from the settings models; `make docs` writes it anew. -->\n",
         textwrap.fill(LAYERS, 110) + "\n",
         textwrap.fill(SECRETS, 110) + "\n",
     ]
@@ -89,7 +88,7 @@ def _value(spec: Spec) -> str:
 
 
 def _word(spec: Spec) -> str:
-    return "|".join(c for c in spec.choices if c) if spec.choices else _WORDS[spec.kind]
+    return "|".join(c for c in spec.choices if c) if spec.choices else WORDS[spec.kind]
 
 
 def _facts(spec: Spec) -> str:
@@ -128,7 +127,7 @@ def _table(heading: str, specs: Iterable[Spec]) -> str:
 def _row(spec: Spec) -> str:
     names = [f"`{name}`" for name in filter(None, (spec.short, spec.name))]
     value = (
-        "true, false" if spec.kind == "bool" else ", ".join(filter(None, spec.choices)) or _WORDS[spec.kind]
+        "true, false" if spec.kind == "bool" else ", ".join(filter(None, spec.choices)) or WORDS[spec.kind]
     )
     default = spec.shown or (f"`{spec.default}`" if spec.default else "")
     variables = [f"`{v}`" for v in _variables(spec)]

@@ -97,12 +97,11 @@ class ListenSettings(Group):
     )
 
 
-class IngressTopicSettings(Group):
-    """What the gateway writes and reads in Kafka."""
+class GatewayTopicSettings(Group):
+    """What gateways share with each other and with the workers behind them."""
 
-    heading: ClassVar[str] = "Topics"
+    heading: ClassVar[str] = "Gateways' topics (as the gateways have them)"
 
-    readings: Topic = setting("topic", "test", "Topic for readings, as plain Records.", old_env=["TOPIC"])
     requests: TopicOrNone = setting(
         "ingress.request-topic",
         "tcp_layer_messages",
@@ -120,6 +119,14 @@ class IngressTopicSettings(Group):
     commands: Topic = setting(
         "ingress.commands-topic", "taosink_commands", "Compacted topic of commands to devices."
     )
+
+
+class IngressTopicSettings(GatewayTopicSettings):
+    """What the gateway writes and reads in Kafka."""
+
+    heading: ClassVar[str] = "Topics"
+
+    readings: Topic = setting("topic", "test", "Topic for readings, as plain Records.", old_env=["TOPIC"])
     events: Flag = setting(
         "ingress.events", True, "Publish connect and disconnect on the request topic.", kind="bool"
     )

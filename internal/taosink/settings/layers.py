@@ -1,11 +1,11 @@
 """The layers that settings come from: each turns what was written into `Given` values and problems. Pure."""
 
-import difflib
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, time
 
+from taosink.settings.nearest import hint
 from taosink.settings.problems import Problem
 from taosink.settings.spec import PREFIX, Obsolete, Spec, variable_of
 
@@ -31,11 +31,6 @@ class Layer:
     given: list[Given] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     obsolete: list[tuple[Obsolete, str]] = field(default_factory=list)
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The known name that is most like this one; empty where nothing is known."""
-    return next(iter(difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.0)), "")
 
 
 def from_flags(
@@ -77,7 +72,7 @@ def from_environment(
     ]
     names = {*known, CONFIG_VARIABLE}
     layer.problems += [
-        Problem(variable, f"is no setting's variable; the nearest is {nearest_variable(variable, names)}")
+        Problem(variable, f"is no setting's variable{_hint_of_variable(variable, names)}")
         for variable in sorted(environ)
         if variable.startswith(PREFIX) and variable not in names and not _foreign(variable)
     ]
@@ -93,12 +88,12 @@ def variables_of(specs: Iterable[Spec], obsolete: Iterable[Obsolete]) -> Iterato
     yield from (variable_of(o.name) for o in obsolete)
 
 
-def nearest_variable(variable: str, known: Collection[str]) -> str:
+def _hint_of_variable(variable: str, known: Collection[str]) -> str:
     stem = variable.removesuffix("_FILE")
     if stem in known:
-        return stem
+        return f"; the nearest is {stem}"
     # The common prefix would make every name look alike.
-    return PREFIX + nearest(variable.removeprefix(PREFIX), [k.removeprefix(PREFIX) for k in known])
+    return hint(variable.removeprefix(PREFIX), [k.removeprefix(PREFIX) for k in known], f"{PREFIX}{{}}")
 
 
 def _foreign(variable: str) -> bool:
@@ -154,8 +149,7 @@ def from_file(
         elif name in inert:
             layer.obsolete.append((inert[name], origin))
         elif name not in known and not above:
-            advice = f"is no setting; the nearest is {nearest(name, known)}"
-            layer.problems.append(Problem(name, advice, origin=path))
+            layer.problems.append(Problem(name, f"is no setting{hint(name, known)}", origin=path))
     return layer
 
 

@@ -91,7 +91,13 @@ class LoadGroup(Group):
         short="patience",
     )
     outcome: OptionalPath = setting(
-        "bench.outcome", None, "File for the figures as JSON.", kind="file", shown="none", short="report"
+        "bench.outcome",
+        None,
+        "File for the figures as JSON.",
+        kind="file",
+        shown="none",
+        short="report",
+        writes=True,
     )
 
 

@@ -8,14 +8,11 @@ from taosink.settings.names import check_name, check_route
 from taosink.settings.spec import Group, setting
 
 
-class RowSettings(Group):
-    """As a tool takes it: to be given as the consumers have it."""
+class TableSettings(Group):
+    """Where rows go, and under which names."""
 
-    heading: ClassVar[str] = "Records and tables (as the consumers have them)"
+    heading: ClassVar[str] = "Tables (as the consumers have them)"
 
-    codec: Literal["auto", "msgpack", "json"] = setting(
-        "codec", "auto", "How records are encoded; auto tells by the first byte."
-    )
     route: Annotated[str, AfterValidator(check_route)] = setting(
         "route",
         "",
@@ -32,4 +29,14 @@ class RowSettings(Group):
         "names.case",
         "exact",
         "Names as devices write them, or folded as releases before taosink stored them.",
+    )
+
+
+class RowSettings(TableSettings):
+    """As a tool takes it: to be given as the consumers have it."""
+
+    heading: ClassVar[str] = "Records and tables (as the consumers have them)"
+
+    codec: Literal["auto", "msgpack", "json"] = setting(
+        "codec", "auto", "How records are encoded; auto tells by the first byte."
     )

@@ -1,9 +1,7 @@
 """What settings must hold together. Each rule sees only values that are right by themselves."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taosink.settings.kinds import Properties
@@ -267,10 +265,3 @@ def _poison(values: Values) -> Faults:
 def _demo_poison(values: Values) -> Faults:
     if values["demo.poison"] > values["demo.records"]:
         yield "demo.poison", f"must not be above the number of records ({values['demo.records']})"
-
-
-@rule("demo.verdict")
-def _demo_verdict(values: Values) -> Faults:
-    path: Path | None = values["demo.verdict"]
-    if path is not None and not os.access(path.parent, os.W_OK):
-        yield "demo.verdict", "cannot be written there: make the folder, or name another"

@@ -54,12 +54,14 @@ def setting(
     old_env: Sequence[str] = (),
     secret: bool = False,
     reads: bool = False,
+    writes: bool = False,
     **constraints: Any,
 ) -> Any:
     """A field of a `Group`: its dotted name, its default as a person writes it, and one line of help.
 
     `shown` stands for the default in the help; `short` is a second flag without prefix; `old_*` are the names
-    that earlier releases knew; `secret` values are never shown; `reads` marks a file that must be readable.
+    that earlier releases knew; `secret` values are never shown; `reads` marks a file that must be readable,
+    `writes` one that is written.
     """
     extra = {
         "name": name,
@@ -71,6 +73,7 @@ def setting(
         "old_env": list(old_env),
         "secret": secret,
         "reads": reads,
+        "writes": writes,
     }
     return Field(default, description=text, json_schema_extra=cast(Any, extra), **constraints)
 
@@ -97,6 +100,7 @@ class Spec:
     old_env: tuple[str, ...]
     secret: bool
     reads: bool
+    writes: bool
     choices: tuple[str, ...]
 
     @property
@@ -150,5 +154,6 @@ def _spec(group: str, group_type: type[Group], field: str, info: FieldInfo) -> S
         old_env=tuple(extra["old_env"]),
         secret=extra["secret"],
         reads=extra["reads"],
+        writes=extra["writes"],
         choices=tuple(map(str, get_args(info.annotation))) if literal else (),
     )

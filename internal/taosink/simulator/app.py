@@ -15,6 +15,7 @@ from typing import TextIO
 import structlog
 
 from taosdevice.framing import Framing
+from taosink.kafka.advertised import refuse_unknown_names
 from taosink.kafka.group_offsets import GroupOffsets
 from taosink.kafka.publish import Publisher, PublishError
 from taosink.kafka.topics import BrokerUnreachableError, TopicError, admin_client, ensure_topic
@@ -77,6 +78,8 @@ def run_producer(
 def why(error: Exception, options: ProducerOptions) -> dict[str, str]:
     if not isinstance(error, BrokerUnreachableError):
         return {"error": str(error)}
+    if error.name == "_RESOLVE":
+        return {"error": error.reason}
     return {
         "error": f"no broker answered within {options.connect_timeout:g} s at {options.brokers} ({error.reason})",
         "todo": "check kafka.brokers, that a broker listens there, and kafka.tls and kafka.sasl-enable",
@@ -98,6 +101,7 @@ def find_partitions(options: ProducerOptions) -> int:
     Raises TopicError, or ValueError where more are asked for than there are.
     """
     admin = admin_client(options.kafka_properties())
+    refuse_unknown_names(admin, timeout=options.connect_timeout)
     wanted = options.partitions or NEW_TOPIC_PARTITIONS
     found = ensure_topic(admin, options.topic, wanted, timeout=options.connect_timeout)
     if options.partitions and options.partitions > found.partitions:

@@ -2,15 +2,11 @@
 
 from collections.abc import Sequence
 
-from taosbatch.encoding import Stable
 from taosink.ports import Driver
-from taosink.records.model import TAG, TIME_COLUMN, column
+from taosink.records.stable import device_stable
 from taosink.simulator.fleet import Fleet
 from taosink.taos.ddl import create_stable, qualified
 from taosink.taos.errors import ErrorClass, Local, TaosError
-
-TAG_TYPE = "VARCHAR(192)"
-"""As long as a subtable's name may be, and the device is that name."""
 
 _UNANSWERED = (Local.TIMEOUT, Local.BROKEN)
 
@@ -25,8 +21,7 @@ class ResetError(Exception):
 
 def reset_statements(fleet: Fleet, database: str, supertable: str) -> Sequence[str]:
     """The two statements. Raises ValueError for a name that TDengine cannot hold."""
-    columns = [(column(at), text) for at, text in enumerate(fleet.column_types())]
-    stable = Stable(database, supertable, ((TIME_COLUMN, "TIMESTAMP"), *columns), ((TAG, TAG_TYPE),))
+    stable = device_stable(database, supertable, fleet.column_types())
     return (f"DROP STABLE IF EXISTS {qualified(database, supertable)}", create_stable(stable))
 
 

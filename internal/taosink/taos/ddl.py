@@ -65,6 +65,11 @@ def create_database(name: str, precision: Precision, options: str = "") -> str:
     return f"CREATE DATABASE IF NOT EXISTS {quoted(name)} PRECISION '{precision}' {options}".rstrip()
 
 
+def strict(create: str) -> str:
+    """The same, refused where it exists already: with IF NOT EXISTS the answer does not tell who made it."""
+    return create.replace(" IF NOT EXISTS", "", 1)
+
+
 def create_stable(stable: Stable) -> str:
     return (
         f"CREATE STABLE IF NOT EXISTS {qualified(stable.database, stable.name)}"

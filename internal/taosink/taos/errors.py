@@ -1,5 +1,6 @@
 """What a TDengine error number means for the rows that were being written. One table; drivers only report."""
 
+import re
 import threading
 from collections.abc import Mapping
 from enum import IntEnum, StrEnum
@@ -116,6 +117,14 @@ _MEANS = {
 }
 
 
+_QUOTED = re.compile(r"\bnear\s+(['\"])(?:.*\1|.*$)", re.DOTALL)
+
+
+def unquoted(message: str) -> str:
+    """A server's words without the piece of the statement that they quote, which may hold a device's values."""
+    return _QUOTED.sub("near ...", message)
+
+
 def normal(code: int) -> int:
     """A driver's number as this table knows it: local numbers as they are, others by their low 16 bits."""
     return code if 0x1_0000 < code < 0x1_FFFF else code & 0xFFFF
@@ -139,13 +148,17 @@ class TaosError(Exception):
     @property
     def answer(self) -> str:
         """What happened, without what it means for rows that wait: for a caller that has none."""
+        return self._said(self.message)
+
+    def __str__(self) -> str:
+        # It goes into logs, where no row's values are to stand.
+        return f"{self._said(unquoted(self.message))} ({_MEANS[self.kind]})"
+
+    def _said(self, message: str) -> str:
         place = f" at {self.server}" if self.server else ""
         # A number of this side is nobody's answer, and tells an operator nothing.
         said = f"TDengine answered 0x{self.code:04X}{place}" if self.code <= 0xFFFF else f"TDengine{place}"
-        return f"{said}: {self.message}"
-
-    def __str__(self) -> str:
-        return f"{self.answer} ({_MEANS[self.kind]})"
+        return f"{said}: {message}"
 
     def __repr__(self) -> str:
         return f"TaosError(0x{self.code:04X}, {self.message!r}, {self.kind.value}, {self.server!r})"
@@ -164,7 +177,7 @@ def report_unknown(error: TaosError) -> None:
     log.warning(
         "taos.unknown_error",
         code=f"0x{error.code:04X}",
-        message=error.message,
+        message=unquoted(error.message),
         server=error.server,
         effect="its rows wait; none is lost, none is dead-lettered",
         todo="report this number and message to the taosink project, so that it gets a class",

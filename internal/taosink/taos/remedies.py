@@ -165,6 +165,7 @@ class Remedies:
     def _bisect(self, refusal: Refusal) -> None:
         """Halves, left before right and deep before wide, until the refused rows stand alone."""
         error, rows = refusal.error, refusal.rows
+        log.debug("taos.halving", code=f"0x{error.code:04X}", rows=len(rows), first_row=rows[0])
         self._ask(error, rows)
         if len(rows) == 1:
             self._reject(refusal, Reason.DATABASE)

@@ -179,7 +179,7 @@ class LiveSchema:
                 return info
             self._allowed(DATABASE_MISSING, f"database {name} does not exist", statement)
             try:
-                if self._run(driver, statement):
+                if self._run(driver, ddl.strict(statement)):
                     log.info("taos.database_created", database=name, statement=statement)
             except TaosError as error:
                 if error.kind in _MUST_WAIT:
@@ -196,7 +196,7 @@ class LiveSchema:
             self._allowed(
                 TABLE_MISSING, f"supertable {stable.database}.{stable.name} does not exist", statement
             )
-            if self._run(driver, statement):
+            if self._run(driver, ddl.strict(statement)):
                 log.info("taos.supertable_created", supertable=stable.name, statement=statement)
         raise self._contended(statement)
 

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import trustme
 from support.chaos.servers import Operator, embedded_database
-from support.consumer_process import PATIENCE, ConsumerProcess
+from support.consumer_process import ConsumerProcess
 from support.ingress_e2e.plan import Plan
 from support.ingress_process import IngressProcess
 from support.kafka_data import unique
+from support.watched_process import PATIENCE
 
 from taosink.demo.child import Child
 from taosink.ingress.auth.tokens import make_token, parse_keys

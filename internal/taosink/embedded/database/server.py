@@ -8,6 +8,7 @@ import signal
 import socket
 import sqlite3
 import threading
+import traceback
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -144,8 +145,12 @@ class DatabaseServer:
         except TaosError as error:
             return protocol.error_body(error.code, error.desc)
         except Exception as error:  # noqa: BLE001 - a defect must answer as an error, never as a dead connection
+            # The statement and the exception's own text may hold a device's values.
             log.error(
-                "embedded.database.defect", error=repr(error), statement=raw[:200].decode(errors="replace")
+                "embedded.database.defect",
+                error=type(error).__name__,
+                bytes=len(raw),
+                where=traceback.format_tb(error.__traceback__)[-1],
             )
             return protocol.error_body(0x0002, "embedded database: internal error")
 

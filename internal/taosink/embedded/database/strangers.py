@@ -38,7 +38,7 @@ class Strangers(logging.Filter):
             "embedded.database.not_http",
             meaning="what calls this port speaks no HTTP: a Kafka client or a native TDengine one, or https",
             do="check its address; this server is http:// alone",
-            times=quiet + 1,
+            unsaid=quiet,
         )
         return False
 

@@ -164,7 +164,7 @@ class DelegatedAuth:
         except TimeoutError:
             answer = None
         except Exception:  # a defect in the way of asking refuses one device, and not the connection's task
-            log.exception("ingress.delegated_failed")
+            log.exception("ingress.delegated_failed", device=device[:64], meaning="it was told to come back")
             return BUSY
         if answer is None:
             return Verdict(False, code="timeout", text="nobody decided in time; try again")

@@ -12,6 +12,7 @@ from taosink.ingress.broker.commands import Change, CommandRecord, Commands, enc
 from taosink.ingress.broker.options import BrokerOptions
 from taosink.ingress.broker.outbox import Outbox, Records
 from taosink.ingress.broker.presence_service import PresenceService, now_ms, text_of
+from taosink.ingress.broker.unread import Unread
 from taosink.ingress.broker.worker_messages import CommandWish
 from taosink.ingress.ports import Command, Counting, Downlink, Failures
 
@@ -49,7 +50,7 @@ class CommandService:
         )
         self._handed: dict[str, str] = {}
         self._stuck: set[str] = set()
-        self._putting: dict[str, int] = {}
+        self._unread = Unread(options.max_commands)
         self._repairs: dict[str, int] = {}
         self._wishes: dict[str, tuple[int, CommandWish]] = {}
 
@@ -61,29 +62,32 @@ class CommandService:
     async def put(self, record: CommandRecord) -> str:
         """Returns when the broker has the queued command, or says that it has not: the client's name for why, empty
         where all is well. The command may be in a later state by then."""
-        device = record.device_uid
-        self._putting[device] = self._putting.get(device, 0) + 1
         done: asyncio.Future[Failures] = asyncio.get_running_loop().create_future()
 
         def ended(failures: Failures) -> None:
+            (self._unread.failed if failures else self._unread.taken)(record)
             if not done.done():
                 done.set_result(failures)
 
         key = record.id.encode("utf-8", "surrogatepass")
-        try:
-            if not self._records.own(
-                self._options.commands, key, encode(record), self._partition(device), ended
-            ):
-                return "_QUEUE_FULL"
-            return next(iter((await done).values()), "")
-        finally:
-            self._putting[device] -= 1
-            if not self._putting[device]:
-                del self._putting[device]
+        value, partition = encode(record), self._partition(record.device_uid)
+        self._unread.put(record)
+        if not self._records.own(self._options.commands, key, value, partition, ended):
+            self._unread.failed(record)
+            return "_QUEUE_FULL"
+        return next(iter((await done).values()), "")
+
+    def find(self, command: str) -> CommandRecord | None:
+        """Its state by the topic; what was put here a moment ago counts as it was put until it is read."""
+        return self.state.get(command) or self._unread.get(command)
+
+    def find_of_device(self, device: str) -> list[CommandRecord]:
+        """All that are remembered, in the topic's order, and behind them what is not read yet."""
+        return [*self.state.of_device(device), *self._unread.of_device(device)]
 
     def room(self, device: str) -> str:
         """Empty where one more command may be put, else why not."""
-        return self.state.room(device, self._putting.get(device, 0))
+        return self.state.room(device, self._unread.coming(device), len(self._unread))
 
     def new(self, wish: CommandWish, device: str) -> CommandRecord:
         """The record of a command that is put."""
@@ -138,7 +142,9 @@ class CommandService:
 
     def apply(self, key: bytes | None, value: bytes | None) -> None:
         """One record of the commands topic."""
-        change = self.state.apply(text_of(key), value)
+        name = text_of(key)
+        change = self.state.apply(name, value)
+        self._unread.read(name)
         record = change.command
         if change.meaning in {"overflow", "broken"}:
             self._counting.count("command", change.meaning)
@@ -157,6 +163,7 @@ class CommandService:
     def restart(self) -> None:
         """The topic was deleted and made again."""
         self.state.restart()
+        self._unread.clear()
         self._handed.clear()
 
     def caught_up(self) -> None:
@@ -179,6 +186,7 @@ class CommandService:
             del self._repairs[command]
             self._repair(command)
         self._end_old(now)
+        self._unread.forget(now - round(self._options.timings.kept * 1000))
 
     def _deliver(self, device: str) -> None:
         client = self._presence.state.client_here(device)

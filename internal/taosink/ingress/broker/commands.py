@@ -121,9 +121,11 @@ class Commands:
         """Those without a final state, in the order in which they are to be delivered."""
         return [record for record in self.of_device(device) if not record.final]
 
-    def room(self, device: str, coming: int = 0) -> Literal["", "too_many", "too_many_for_device"]:
+    def room(
+        self, device: str, coming: int = 0, coming_in_all: int = 0
+    ) -> Literal["", "too_many", "too_many_for_device"]:
         """Whether one more may be put; `coming` are on their way for this device."""
-        if len(self._all) + coming >= self._limit:
+        if len(self._all) + max(coming, coming_in_all) >= self._limit:
             return "too_many"
         return "too_many_for_device" if self._open.get(device, 0) + coming >= self._per_device else ""
 

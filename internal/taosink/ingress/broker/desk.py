@@ -34,7 +34,7 @@ class Desk:
         device = (
             command.device if command.device is not None else self._holders.device_of(command.client or "")
         )
-        known = self._commands.state.get(command.id) if command.id else None
+        known = self._commands.find(command.id) if command.id else None
         if known is not None:
             return _view(_same(known, command, device))
         wish = CommandWish(
@@ -55,16 +55,16 @@ class Desk:
         if failure:
             text = f"Kafka did not acknowledge the command ({failure}); the same id is safe to send again"
             raise CommandRefusedError("busy", text)
-        return _view(self._commands.state.get(record.id) or record)
+        return _view(self._commands.find(record.id) or record)
 
     def view(self, command: str) -> Mapping[str, Any] | None:
         """As `http.desk.CommandDesk`."""
-        found = self._commands.state.get(command)
+        found = self._commands.find(command)
         return None if found is None else _view(found)
 
     def views_of(self, device: str) -> Sequence[Mapping[str, Any]]:
         """As `http.desk.CommandDesk`."""
-        return [_view(record) for record in self._commands.state.of_device(device)]
+        return [_view(record) for record in self._commands.find_of_device(device)]
 
 
 class Holders:

@@ -88,6 +88,10 @@ class GatewayBroker:
             found.append("the response topics are not read yet")
         return found
 
+    def needs_operator(self) -> bool:
+        """Whether somebody has to act before brokers let it in."""
+        return self._outage.needs_operator
+
     def fault(self) -> str:
         """As `ports.Broker`."""
         return self.publishing.fault()

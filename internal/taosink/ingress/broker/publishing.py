@@ -196,6 +196,10 @@ class LoopPublishing:
         # On the publisher's thread.
         if error.name == ALL_BROKERS_DOWN:
             self._outage.down(self, str(error))
+        elif error.unknown_name is not None:
+            self._outage.name_unknown(error.unknown_name)
+        elif error.refused is not None:
+            self._outage.refused(error.refused)
         elif error.fatal:
             log.error("ingress.publisher_failed", error=str(error), todo="the gateway has to be started anew")
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from taosink.ingress.broker.options import BrokerOptions
+from taosink.ingress.broker.own_topics import own_topics
 from taosink.kafka.compact_topics import ensure, ensure_compacted
 from taosink.kafka.topics import BrokerUnreachableError, Topic, TopicError, admin_client
 
@@ -50,10 +51,10 @@ class TopicKeeper:
         try:
             counts = self._all()
         except BrokerUnreachableError as error:
-            self._tell(f"no broker answers ({error.reason})", log.warning)
+            self._tell(f"no broker answers ({error.reason})", mends_itself=True)
             return False
         except TopicError as error:
-            self._tell(str(error), log.error)
+            self._tell(str(error))
             return False
         except Exception:  # a dead thread would leave the gateway unready without a word
             log.exception("ingress.topics_failed")
@@ -73,30 +74,23 @@ class TopicKeeper:
         return True
 
     def _all(self) -> dict[str, int] | None:
-        options = self._options
+        create = self._options.create
         found: dict[str, Topic | None] = {}
-        for name in (options.presence, options.commands):
-            found[name] = ensure_compacted(
-                self._admin, name, options.other_partitions, create=options.create, timeout=TIMEOUT
-            )
-        plain = [
-            (options.readings, options.readings_partitions),
-            (options.requests, options.other_partitions),
-            (options.segments, options.other_partitions),
-        ]
-        plain += [(name, options.other_partitions) for name in options.responses]
-        for name, partitions in plain:
-            if name:
-                found[name] = ensure(self._admin, name, partitions, create=options.create, timeout=TIMEOUT)
-        needed = {options.presence, options.commands, options.readings}
-        missing = sorted(name for name, topic in found.items() if topic is None and name in needed)
+        missing = []
+        for own in own_topics(self._options):
+            make = ensure_compacted if own.compacted else ensure
+            topic = make(self._admin, own.name, own.partitions, create=create, timeout=TIMEOUT)
+            found[own.name] = topic
+            if own.needed and topic is None:
+                missing.append(own.name)
         if missing:
-            self._tell(f"these topics are missing: {', '.join(missing)}", log.error)
+            self._tell(f"these topics are missing: {', '.join(sorted(missing))}")
             return None
         return {name: topic.partitions for name, topic in found.items() if topic is not None}
 
-    def _tell(self, problem: str, say: Callable[..., object]) -> None:
+    def _tell(self, problem: str, *, mends_itself: bool = False) -> None:
         if problem != self.problem:
+            say = log.warning if mends_itself else log.error
             say(
                 "ingress.topics_not_ready",
                 reason=problem,

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from taosdevice.protocol import device_problem
@@ -30,7 +30,7 @@ Exposition = Callable[[str], tuple[bytes, str]]
 class AdminDeps:
     """What the admin listener is built from. `token` empty: none is asked for, which `observe.listen_rule` allows
     on loopback alone. `reasons`: why the gateway is not ready, empty where it is. `fault`: why it never will be
-    again. `exposition`: metrics for an Accept header."""
+    again. `exposition`: metrics for an Accept header. `extra`: routes of others, such as the live page's."""
 
     server_id: str
     desk: CommandDesk
@@ -44,6 +44,7 @@ class AdminDeps:
     token: str = field(default="", repr=False)
     loopback: bool = True
     body: BodyLimits = field(default_factory=lambda: BodyLimits(bytes=65_536, seconds=15.0))
+    extra: Sequence[BaseRoute] = ()
 
 
 class _Admin:
@@ -54,8 +55,9 @@ class _Admin:
     def __repr__(self) -> str:
         return f"<Admin {self._deps.server_id}>"
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[BaseRoute]:
         return [
+            *self._deps.extra,
             Route("/devices", self._devices, methods=["GET"]),
             Route("/devices/{id}", self._device, methods=["GET"]),
             Route("/devices/{id}/commands", self._commands, methods=["GET", "POST"]),

@@ -8,6 +8,7 @@ from starlette.datastructures import Headers
 from taosink.ingress.http.errors import Problem, later
 from taosink.ingress.ports import Authenticator, Verdict
 from taosink.observe.listen_rule import constant_time_equal
+from taosink.observe.status.guard import given_secret
 
 _CHALLENGE = 'Bearer realm="taosink"'
 _LONGEST_TEXT = 200
@@ -59,11 +60,14 @@ def _refusal(verdict: Verdict, *, given: bool) -> Problem:
 
 
 def check_operator(headers: Headers, token: str) -> None:
-    """Raises Problem 401 where an operator's token is set and the request has another, or none."""
+    """Raises Problem 401 where an operator's token is set and the request has another, or none. A browser sends it
+    as the password of its own login."""
     if not token:
         return
-    given = bearer(headers)
+    basic = headers.get("authorization", "")[:6].lower() == "basic "
+    given = given_secret(headers["authorization"]) if basic else bearer(headers)
     if given is None:
-        raise unauthorized("", "this listener asks for its token: Authorization: Bearer <token>")
+        text = "this listener asks for its token: Authorization: Bearer <token>, or as a login's password"
+        raise unauthorized("", text)
     if not constant_time_equal(given, token):
         raise unauthorized("invalid_token", "the token is wrong")

@@ -9,7 +9,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from taosink.ingress.http.bearer import check_operator
 from taosink.ingress.http.errors import Problem
-from taosink.observe.status.guard import OPEN_PATHS
+from taosink.observe.status.guard import OPEN_PATHS, is_foreign
+
+_LOGIN = 'Basic realm="taosink", charset="UTF-8"'
 
 
 class Guard:
@@ -31,6 +33,9 @@ class Guard:
                 self._check(scope["method"], Headers(scope=scope))
         except Problem as problem:
             response = problem.response()
+            if problem.status == 401:
+                # A line of its own: browsers read the first scheme of a line, and ask for a login by this one alone.
+                response.headers.append("www-authenticate", _LOGIN)
             response.headers["connection"] = "close"  # its body is not read
             await response(scope, receive, send)
             return
@@ -42,6 +47,8 @@ class Guard:
         if self._loopback and not is_loopback_name(headers.get("host", "")):
             # A web page can have its own name resolve to 127.0.0.1; the browser then lets it read the answers.
             raise Problem(421, "wrong_host", "Host names no loopback address: ask for 127.0.0.1 or localhost")
+        if is_foreign(headers.get("origin"), headers.get("host", "")):
+            raise Problem(403, "wrong_origin", "requests of pages of other sites are refused")
         check_operator(headers, self._token)
         if method in ("GET", "HEAD", "OPTIONS"):
             return

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from taosink.ingress.http.records_body import Rejected
-from taosink.ingress.ports import NEVER_TAKEN, Failures, Owed, Publishing, Reply, WorkerAnswer
+from taosink.ingress.ports import NEVER_TAKEN, Failures, Owed, Publishing, Reply, Uid, WorkerAnswer
 
 _AT_ONCE = 500
 """Values of one call: a call larger than the backlog's bound would never be taken."""
@@ -57,7 +57,7 @@ class Outlet:
     ) -> None:
         """`client` names this listener in reply headers: no TCP client and no earlier process has this id."""
         self._publishing, self._waits, self._owed = publishing, waits, owed
-        self._client, self._clock = client, clock
+        self.client, self._clock = client, clock
         self._uids = itertools.count(1)
         self._waiting: set[asyncio.Future[None]] = set()
         publishing.on_room(self._room)
@@ -71,9 +71,14 @@ class Outlet:
         return self._owed is not None
 
     async def publish(
-        self, values: Iterable[tuple[int, str, bytes]], *, stored: bool = False
+        self,
+        values: Iterable[tuple[int, str, bytes]],
+        *,
+        stored: bool = False,
+        uids: list[Uid] | None = None,
     ) -> list[Rejected]:
-        """(index, device, value) in order; returns those that were not acknowledged, in any order.
+        """(index, device, value) in order; returns those that were not acknowledged, in any order. `uids` gets what
+        workers' answers are told apart by, one for each part that was handed over.
 
         Waits for room and for the broker (`stored`: for the worker) and no longer than both waits allow.
         """
@@ -89,6 +94,8 @@ class Outlet:
                 rejected += (Rejected(i, 503, "busy", "Kafka takes no more now") for i in indices)
             else:
                 parts.append(part)
+                if part.reply is not None and uids is not None:
+                    uids.append(part.reply.uid)
         for late in await self._late(parts):
             rejected += (Rejected(i, 503, "unknown_outcome", _UNKNOWN) for i in late.indices)
             self._drop(late)
@@ -113,7 +120,7 @@ class Outlet:
         return part
 
     def _reply(self, part: _Part, count: int) -> Reply | None:
-        reply = Reply(self._client, next(self._uids), indexed=True)
+        reply = Reply(self.client, next(self._uids), indexed=True)
         if self._owed is None or not self._owed.add(reply.client, reply.uid, count, self._clock(), part.told):
             return None
         part.reply, part.answered = reply, asyncio.get_running_loop().create_future()

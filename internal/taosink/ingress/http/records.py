@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from taosink.ingress import spoken
 from taosink.ingress.http.bearer import device_of
 from taosink.ingress.http.body import Body, BodyLimits, Memory
 from taosink.ingress.http.errors import Problem, answer, later
@@ -74,14 +75,15 @@ class Records:
         return {"http_in_flight": self._in_flight, "http_body_bytes": self._memory.taken}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = Headers(scope=scope)
+        headers, request = Headers(scope=scope), spoken.HttpRequest.of(scope, self._outlet.client)
         self._in_flight += 1
         try:
             async with Body(headers, receive, self._limits.body, self._memory, clock=self._clock) as body:
                 try:
-                    response = await self._answer(scope, headers, body)
+                    response = await self._answer(scope, headers, body, request)
                 except Problem as problem:
                     self._metrics.count("reject", problem.code)
+                    spoken.http_refused(request, problem.code)
                     response = problem.response()
                     # What is not read would be taken for the next request, or hold the connection for ever.
                     if not await body.drain():
@@ -92,12 +94,16 @@ class Records:
         finally:
             self._in_flight -= 1
 
-    async def _answer(self, scope: Scope, headers: Headers, body: Body) -> Response:
+    async def _answer(
+        self, scope: Scope, headers: Headers, body: Body, request: spoken.HttpRequest
+    ) -> Response:
+        began = self._clock()
         if self._in_flight > self._limits.in_flight:
             raise later(429, "too_many_in_flight", "too many requests are under way: send it again later", 1)
         query = QueryParams(scope["query_string"])
         stored = self._stored(query.get("ack", "kafka"))
-        device = await self._device(scope, headers, query)
+        request.device = query.get("device", "")
+        device = request.device = await self._device(scope, headers, query)
         wait = self._rates.wait(device or (scope.get("client") or ("",))[0], self._clock())
         if wait:
             raise later(429, "rate_limited", "more requests than this device may send a second", wait)
@@ -114,8 +120,23 @@ class Records:
                 values.append((index, *made))
             if index % _AT_ONCE == _AT_ONCE - 1:
                 await asyncio.sleep(0)
-        rejected += await self._outlet.publish(values, stored=stored)
-        return self._told(len(raws), rejected, stored=stored)
+        rejected += await self._outlet.publish(values, stored=stored, uids=request.uids)
+        response = self._told(len(raws), rejected, stored=stored)
+        self._say(request, rejected, len(raws) - len(rejected), self._clock() - began)
+        return response
+
+    def _say(
+        self, request: spoken.HttpRequest, rejected: list[Rejected], accepted: int, seconds: float
+    ) -> None:
+        codes = {one.code for one in rejected}
+        if not rejected or accepted:
+            spoken.http_ended(request, "partial" if rejected else "ok", seconds)
+        elif "unknown_outcome" in codes:
+            spoken.http_ended(request, "unknown", seconds)
+        elif request.uids:
+            spoken.http_ended(request, "rejected", seconds)
+        else:
+            spoken.http_refused(request, rejected[0].code)
 
     def _stored(self, ack: str) -> bool:
         if ack not in ("kafka", "stored"):

@@ -1,6 +1,7 @@
 """The segment calls of the public listener: `POST /send`, `POST /transfer`, and `OPTIONS` on both."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -12,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from taosink.ingress import spoken
 from taosink.ingress.http.bearer import device_of
 from taosink.ingress.http.body import Body, BodyLimits, Memory
 from taosink.ingress.http.errors import Problem, answer, later
@@ -77,13 +79,19 @@ class _Call:
         if scope["method"] == "OPTIONS":
             await Response(status_code=204, headers=self._preflight())(scope, receive, send)
             return
-        headers = Headers(scope=scope)
+        headers, request = Headers(scope=scope), spoken.HttpRequest.of(scope, None)
+        began = time.monotonic()
         try:
             async with Body(headers, receive, self._deps.body, self._memory) as body:
                 try:
-                    response = await self._answer(scope, headers, body)
+                    response = await self._answer(scope, headers, body, request)
+                    spoken.http_ended(request, "ok", time.monotonic() - began)
                 except Problem as problem:
                     self._deps.metrics.count("reject", problem.code)
+                    if problem.code == "unknown_outcome":
+                        spoken.http_ended(request, "unknown", time.monotonic() - began)
+                    else:
+                        spoken.http_refused(request, problem.code)
                     response = problem.response()
                     # What is not read would be taken for the next request, or hold the connection for ever.
                     if not await body.drain():
@@ -93,7 +101,9 @@ class _Call:
         except ClientDisconnect:
             self._deps.metrics.count("event", "http_body_cut")
 
-    async def _answer(self, scope: Scope, headers: Headers, body: Body) -> Response:
+    async def _answer(
+        self, scope: Scope, headers: Headers, body: Body, request: spoken.HttpRequest
+    ) -> Response:
         raise NotImplementedError
 
     async def _caller(self, scope: Scope, headers: Headers) -> str:
@@ -132,8 +142,10 @@ class _Send(_Call):
         super().__init__(deps, memory)
         self._link = link
 
-    async def _answer(self, scope: Scope, headers: Headers, body: Body) -> Response:
-        device = await self._caller(scope, headers)
+    async def _answer(
+        self, scope: Scope, headers: Headers, body: Body, request: spoken.HttpRequest
+    ) -> Response:
+        device = request.device = await self._caller(scope, headers)
         raw = await body.read()
         try:
             message = read_message(raw)
@@ -142,6 +154,7 @@ class _Send(_Call):
             raise Problem(413, "body_too_large", str(error)) from None
         except FormError as error:
             raise Problem(400, "bad_message", str(error)) from None
+        request.device = device or message.sender
         if device and device != message.sender:
             raise Problem(403, "wrong_device", "username is not whom the bearer token names")
         if not self._link.offer(message.id, message.sender, bodies):
@@ -158,12 +171,15 @@ class _Transfer(_Call):
         super().__init__(deps, memory)
         self._on_way = 0
 
-    async def _answer(self, scope: Scope, headers: Headers, body: Body) -> Response:
-        await self._caller(scope, headers)
+    async def _answer(
+        self, scope: Scope, headers: Headers, body: Body, request: spoken.HttpRequest
+    ) -> Response:
+        request.device = await self._caller(scope, headers)
         try:
             segment = read_segment(await body.read())
         except FormError as error:
             raise Problem(400, "bad_message", str(error)) from None
+        request.device = segment.sender
         failure = await self._put(segment.sender.encode(), segment_json(segment))
         if failure:
             raise Problem(

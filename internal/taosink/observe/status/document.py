@@ -7,6 +7,7 @@ from typing import Any
 from taosink.observe.happenings import Happening
 from taosink.observe.health import Health, Reason
 from taosink.observe.logs import RECENT
+from taosink.observe.page.headline import Outage, Pace, headline
 from taosink.observe.status.look import Look, Partition
 from taosink.observe.status.memory import resident_bytes
 from taosink.observe.status.parts import Facts, Parts
@@ -25,6 +26,25 @@ def health_document(health: Health) -> dict[str, Any]:
     }
 
 
+def headline_document(look: Look) -> dict[str, Any]:
+    """What the page says first: `level` is good, wait, bad or stop."""
+    code = look.health.healthy[0].code if look.health.healthy else ""
+    outage = _outages(look).get(code)
+    stopped = [f"{p.lane.topic}/{p.lane.partition}" for p in look.partitions if p.state == "stopped"]
+    pace = Pace(look.speed.stored, look.speed.arriving, look.lag, len(look.partitions), look.lag_seconds)
+    return headline(look.health.healthy, outage, stopped, pace)._asdict()
+
+
+def _outages(look: Look) -> dict[str, Outage]:
+    """By the code of the reason that tells of it."""
+    state, found = look.state, {}
+    if state.kafka and state.kafka_since is not None:
+        found["kafka"] = Outage(state.kafka, round(look.now - state.kafka_since, 1), state.kafka_operator)
+    if (wait := state.database) is not None:
+        found["database"] = Outage(wait.message, round(look.now - wait.since, 1), wait.operator)
+    return found
+
+
 def reasons(found: Sequence[Reason]) -> list[dict[str, str]]:
     return [{"code": r.code, "message": r.message} for r in found]
 
@@ -41,6 +61,7 @@ def document(look: Look, parts: Parts, facts: Facts) -> dict[str, Any]:
         "topics": facts.topics,
         "protocol": parts.source.protocol,
         "state": _state(look),
+        "headline": headline_document(look),
         "health": health_document(look.health),
         "totals": _totals(look),
         "rates": _rates(look),

@@ -33,12 +33,11 @@ class Guard:
         """`headers` by lower-case name."""
         if path in OPEN_PATHS and method in ("GET", "HEAD"):
             return None
-        host, origin = headers.get("host", ""), headers.get("origin")
-        # A page of another site can make a browser on this machine send requests, with the login that it keeps.
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        host = headers.get("host", "")
+        if is_foreign(headers.get("origin"), host):
             return Refusal(403, "requests of pages of other sites are refused")
         if self.token:
-            right = constant_time_equal(_given(headers.get("authorization", "")), self.token)
+            right = constant_time_equal(given_secret(headers.get("authorization", "")), self.token)
             return None if right else _UNKNOWN
         if not self.loopback:
             return Refusal(
@@ -51,7 +50,13 @@ _UNKNOWN = Refusal(401, "give the value of status.token, as a bearer token or as
 _FOREIGN_NAME = Refusal(403, "without a token it answers to this machine's own names alone")
 
 
-def _given(authorization: str) -> str:
+def is_foreign(origin: str | None, host: str) -> bool:
+    """Whether a page of another site asks: it can make a browser on this machine send requests, with the login that
+    the browser keeps."""
+    return origin is not None and urlsplit(origin).netloc.lower() != host.lower()
+
+
+def given_secret(authorization: str) -> str:
     """The secret of a bearer token, or the password of a browser's own login."""
     scheme, _, rest = authorization.partition(" ")
     if scheme.lower() == "bearer":

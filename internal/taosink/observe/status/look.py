@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from taosbatch.offsets import Lane, LaneOffsets
 from taosink.kafka.dead_letters import DeadLetterState
-from taosink.kafka.source import View
+from taosink.kafka.source import Ends, View
 from taosink.observe.counters import Counts
 from taosink.observe.health import Beat, DatabaseWait, Health, LaneState, State, judge
 from taosink.observe.progress import Progress, Standing
@@ -53,14 +53,20 @@ class Look:
     speed: Speed
 
     @property
+    def idle(self) -> bool:
+        """Without partitions, and rightly so: nothing is asked of it. While it waits for them nobody knows."""
+        codes = {reason.code for reason in self.health.ready}
+        return not self.partitions and not codes & {"kafka", "not_assigned"}
+
+    @property
     def lag(self) -> int | None:
         known = [p.lag for p in self.partitions if p.lag is not None]
-        return sum(known) if known or not self.partitions else None
+        return sum(known) if known or self.idle else None
 
     @property
     def lag_seconds(self) -> float | None:
         known = [p.lag_seconds for p in self.partitions if p.lag_seconds is not None]
-        return max(known) if known else 0.0 if not self.partitions else None
+        return max(known) if known else 0.0 if self.idle else None
 
 
 def lag_seconds(offsets: LaneOffsets, lag: int | None, at: float) -> float | None:
@@ -94,6 +100,7 @@ class Looker:
         self._started = clock()
         self._progress = Progress()
         self._rates = Rates()
+        self._kafka_since: float | None = None
 
     def __repr__(self) -> str:
         return f"<Looker {self.facts.member}>"
@@ -101,14 +108,19 @@ class Looker:
     def tick(self) -> Look:
         """As `look`, and remembered."""
         parts = self.parts
-        counts, offsets, lag = parts.counters.snapshot(), parts.tracker.lanes(), parts.source.lag
+        counts, offsets = parts.counters.snapshot(), parts.tracker.lanes()
+        lag, ends = parts.source.lag, parts.source.ends
         now = self._clock()
         standing = {
             lane: Standing(o.epoch, o.committable, bool(o.pending or lag.get(lane)))
             for lane, o in offsets.items()
         }
         self._progress.look(now, standing, counts.stored + counts.dead_lettered)
-        self._rates.look(now, _totals(counts, offsets, lag))
+        self._rates.look(now, _totals(counts, len(offsets), lag, ends))
+        if parts.source.fault is None:
+            self._kafka_since = None
+        elif self._kafka_since is None:
+            self._kafka_since = now
         return self.look()
 
     def look(self) -> Look:
@@ -131,13 +143,14 @@ class Looker:
             epoch, breaker = opened.get(lane, (None, None))
             is_open = breaker is not None and standing is not None and epoch == standing.epoch
             blocked = view.blocked.get(lane)
+            to_go = _to_go(lag.get(lane), standing)
             found.append(
                 Partition(
                     lane,
                     _state_of(lane, view, is_open),
                     standing,
-                    lag.get(lane),
-                    None if standing is None else lag_seconds(standing, lag.get(lane), at),
+                    to_go,
+                    None if standing is None else lag_seconds(standing, to_go, at),
                     self.parts.queue.lane_bytes(lane),
                     breaker=repr(breaker) if is_open else "",
                     note=blocked.message if blocked else "",
@@ -157,6 +170,8 @@ class Looker:
             assigned=source.assigned,
             answered=source.answered,
             kafka="" if fault is None else str(fault),
+            kafka_since=None if fault is None else self._kafka_since,
+            kafka_operator=fault is not None and fault.operator,
             database=self._database(),
             lanes=tuple(
                 LaneState(p.lane, self._progress.still_since(p.lane), p.state == "stopped", p.note)
@@ -199,6 +214,11 @@ class Looker:
         return max(self.parts.source.confirmed, min(pending)) if pending else None
 
 
+def _to_go(lag: int | None, standing: LaneOffsets | None) -> int | None:
+    """The lag is as old as what the brokers last said: records that came since and are in work are no less to go."""
+    return lag if lag is None or standing is None else max(lag, standing.pending)
+
+
 def _state_of(lane: Lane, view: View, stopped: bool) -> str:
     if lane in view.blocked:
         return "blocked"
@@ -209,13 +229,13 @@ def _state_of(lane: Lane, view: View, stopped: bool) -> str:
     return "paused" if lane in view.paused else "reading"
 
 
-def _totals(counts: Counts, offsets: Mapping[Lane, LaneOffsets], lag: Mapping[Lane, int]) -> Totals:
-    ends = [lag[lane] + (o.committable or 0) for lane, o in offsets.items() if lane in lag]
+def _totals(counts: Counts, partitions: int, lag: Mapping[Lane, int], ends: Ends) -> Totals:
     return Totals(
         counts.consumed,
         counts.stored,
         counts.dead_lettered,
         sum(lag.values()) if lag else None,
-        sum(ends) if len(ends) == len(offsets) else None,
-        len(offsets),
+        sum(ends.offsets.values()) if len(ends.offsets) == partitions else None,
+        partitions,
+        ends.at,
     )

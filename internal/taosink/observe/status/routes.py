@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -17,6 +18,9 @@ from taosbatch.offsets import Lane
 from taosink.observe.expose import exposition, registry
 from taosink.observe.health import Reason
 from taosink.observe.metrics import ConsumerMetrics
+from taosink.observe.page.ring import Ring
+from taosink.observe.page.serving import page_routes
+from taosink.observe.page.watchers import TOO_MANY, Watchers
 from taosink.observe.status.document import database_document, document, health_document, reasons
 from taosink.observe.status.guard import Guard
 from taosink.observe.status.look import Look, Looker
@@ -25,7 +29,7 @@ log = structlog.get_logger()
 
 EVERY = 1.0
 """Seconds between two snapshots of `/events`."""
-MOST_WATCHERS = 16
+HISTORY = ("stored", "consumed", "arriving", "lag", "lag_seconds", "dead_lettered")
 _NEVER_KEPT = {"cache-control": "no-store"}
 
 
@@ -35,35 +39,53 @@ class StatusCalls:
     def __init__(self, looker: Looker) -> None:
         self._looker = looker
         self._parts = looker.parts
-        self._watchers = 0
+        self._watchers = Watchers()
         self._ticked = asyncio.Condition()
         self._event = b""
         self._ended = False
+        self._ring = Ring(HISTORY)
         self._registry = registry()
         self._registry.register(ConsumerMetrics(looker.parts, looker.facts, looker.look))
         self.routes = [
+            *page_routes("consumer"),
             Route("/livez", self._live),
             Route("/readyz", self._ready),
             Route("/healthz", self._healthy),
             Route("/metrics", self._metrics),
             Route("/status.json", self._status),
+            Route("/history.json", self._history),
             Route("/events", self._events),
             Route("/breakers/{topic}/{partition:int}/close", self._close_breaker, methods=["POST"]),
         ]
 
     def __repr__(self) -> str:
-        return f"<StatusCalls watchers={self._watchers}>"
+        return f"<StatusCalls watchers={len(self._watchers)}>"
 
     async def tick(self) -> None:
         """One look, for the rates and for everybody who watches `/events`. To be called once a second."""
         look = self._looker.tick()
-        if self._watchers:
+        self._remember(look)
+        if len(self._watchers):
             self._event = b"data: " + self._encoded(look) + b"\n\n"
         async with self._ticked:
             self._ticked.notify_all()
 
+    def _remember(self, look: Look) -> None:
+        speed = look.speed
+        self._ring.add(
+            look.at,
+            speed.stored,
+            speed.consumed,
+            speed.arriving,
+            look.lag,
+            look.lag_seconds,
+            speed.dead_lettered,
+        )
+
     async def end(self) -> None:
-        """Streams come to their end."""
+        """Streams come to their end, with a last look: who watches is told that this is a stop."""
+        with suppress(Exception):
+            self._event = b"data: " + self._encoded(self._looker.look()) + b"\n\n"
         self._ended = True
         async with self._ticked:
             self._ticked.notify_all()
@@ -97,25 +119,20 @@ class StatusCalls:
             self._encoded(self._looker.look()), media_type="application/json", headers=_NEVER_KEPT
         )
 
-    async def _events(self, _request: Request) -> Response:
-        if self._watchers >= MOST_WATCHERS:
-            problem = {
-                "error": f"{MOST_WATCHERS} others watch already: close one of them, or ask /status.json"
-            }
-            return _json(problem, 503, {"retry-after": "5"})
-        return StreamingResponse(self._stream(), media_type="text/event-stream", headers=_NEVER_KEPT)
+    async def _history(self, _request: Request) -> Response:
+        return _json(self._ring.document(), 200)
+
+    async def _events(self, request: Request) -> Response:
+        found = self._watchers.answer(request.method, self._stream)
+        return found or _json({"error": TOO_MANY}, 503, {"retry-after": "5"})
 
     async def _stream(self) -> AsyncIterator[bytes]:
-        self._watchers += 1
-        try:
-            yield b"retry: 2000\n\ndata: " + self._encoded(self._looker.look()) + b"\n\n"
-            while not self._ended:
-                async with self._ticked:
-                    await self._ticked.wait()
+        yield b"retry: 2000\n\ndata: " + self._encoded(self._looker.look()) + b"\n\n"
+        while not self._ended:
+            async with self._ticked:
                 if not self._ended:
-                    yield self._event
-        finally:
-            self._watchers -= 1
+                    await self._ticked.wait()
+            yield self._event
 
     async def _close_breaker(self, request: Request) -> Response:
         lane = Lane(request.path_params["topic"], request.path_params["partition"])

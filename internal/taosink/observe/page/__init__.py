@@ -1,0 +1,1 @@
+"""The live page: its files, how they are served, and what it says first."""

@@ -1,0 +1,1 @@
+"""`taosink init`: makes what is missing before anything runs."""
