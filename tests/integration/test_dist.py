@@ -71,6 +71,9 @@ def test_sdist_holds_what_its_tests_need(release: Release) -> None:
         "requirements-dev.txt",
         "tests/conftest.py",
         "docs/DESIGN.md",
+        "docker-compose.yml",
+        ".env.example",
+        "deployments/docker/Dockerfile",
     ):
         assert f"{RELEASE}/{wanted}" in names
 
