@@ -1,5 +1,6 @@
 """Fixtures for every test: the Kafka of this session, told by name in the report."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ import pytest
 import structlog
 from support import kafka_broker
 from support.kafka_broker import KafkaUnderTest
+
+from taosink.observe.logs import Bridge
 
 _USED = pytest.StashKey[list[str]]()
 
@@ -43,9 +46,16 @@ def pytest_terminal_summary(
 
 @pytest.fixture(autouse=True)
 def logs_of_its_own() -> Iterator[None]:
-    """A command that a test calls in this process sets the log up for the whole of it."""
+    """A command that a test calls in this process sets the log up for the whole of it: at its level, other tests'
+    lines would be missing."""
+    root = logging.getLogger()
+    level = root.level
     yield
     structlog.reset_defaults()
+    root.setLevel(level)
+    for handler in root.handlers[:]:
+        if isinstance(handler, Bridge):
+            root.removeHandler(handler)
 
 
 @pytest.fixture(scope="session")
