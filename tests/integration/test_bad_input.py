@@ -5,8 +5,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined] # re-exported there
@@ -17,7 +18,6 @@ from support.kafka_jars_broker import PROPERTIES, JarKafka
 
 from taosink.embedded.database import select_compile
 from taosink.embedded.database.server import running
-from taosink_cli.main import main
 
 NOWHERE = "no-such-host.invalid:9092"
 TOPIC = "elsewhere"
@@ -55,25 +55,22 @@ def astray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JarKafka]:
         found.close()
 
 
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> "Run":
-    for name in os.environ:
-        if name.startswith("TAOSINK_") and not name.startswith("TAOSINK_TEST_"):
-            monkeypatch.delenv(name)
-    return Run(capfd)
+class Told(NamedTuple):
+    """A command's exit code, what it said, and its complaints, a line each."""
+
+    code: int
+    out: str
+    lines: list[str]
 
 
-class Run:
-    """Runs a command in this process: its exit code, what it said, and its complaints, a line each."""
-
-    def __init__(self, capfd: pytest.CaptureFixture[str]) -> None:
-        self._capfd = capfd
-
-    def __call__(self, *arguments: str) -> tuple[int, str, list[str]]:
-        self._capfd.readouterr()
-        code = main(list(arguments))
-        told = self._capfd.readouterr()
-        return code, told.out, told.err.splitlines()
+def run(*arguments: str, **environment: str) -> Told:
+    """In a process of its own: what another one's client still says in the background is none of its lines."""
+    mine = {k: v for k, v in os.environ.items() if not k.startswith("TAOSINK_")}
+    command = [sys.executable, "-m", "taosink_cli", *arguments]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=60, env=mine | environment
+    )
+    return Told(done.returncode, done.stdout, done.stderr.splitlines())
 
 
 def names_it(line: str) -> None:
@@ -84,7 +81,7 @@ def names_it(line: str) -> None:
 
 
 @pytest.mark.kafka
-def test_commands_that_end_name_the_advertised_listener(astray: JarKafka, url: str, run: Run) -> None:
+def test_commands_that_end_name_the_advertised_listener(astray: JarKafka, url: str) -> None:
     """Exit code 1 and one line, soon: whether the topic is there or is to be made."""
     brokers = f"--kafka.brokers={astray.bootstrap}"
     quiet = "--log.level=error"
@@ -101,7 +98,7 @@ def test_commands_that_end_name_the_advertised_listener(astray: JarKafka, url: s
 
 
 @pytest.mark.kafka
-def test_doctor_names_the_advertised_listener(astray: JarKafka, url: str, run: Run) -> None:
+def test_doctor_names_the_advertised_listener(astray: JarKafka, url: str) -> None:
     """And lets nothing fail behind it, which would send whoever reads it elsewhere."""
     flags = [f"--kafka.brokers={astray.bootstrap}", f"--topic={TOPIC}", f"--taosuri={url}/doctored"]
     code, out, _ = run("doctor", *flags, "--schema.create")
@@ -138,7 +135,7 @@ LISTENERS = ["ingress.tcp-listen", "ingress.http-listen", "ingress.admin-listen"
 
 
 @pytest.mark.parametrize("name", LISTENERS)
-def test_an_address_of_the_gateway_that_is_taken(name: str, run: Run) -> None:
+def test_an_address_of_the_gateway_that_is_taken(name: str) -> None:
     """By its setting; nothing was begun."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
@@ -157,9 +154,9 @@ def test_a_folder_that_goes_away_under_a_listen_file(command: str, tmp_path: Pat
     folder.mkdir()
     (folder / "address.new").mkdir()  # where the address is written first
     flags = ["--listen=127.0.0.1:0"] if command == "database" else []
-    done = process_of("embedded", command, *flags, f"--listen-file={folder / 'address'}")
-    assert done.returncode == 1
-    [line] = done.stderr.splitlines()
+    code, _, lines = run("embedded", command, *flags, f"--listen-file={folder / 'address'}")
+    assert code == 1
+    [line] = lines
     assert "--listen-file" in line
     assert "cannot be written" in line
 
@@ -187,9 +184,7 @@ def test_no_temporary_directory() -> None:
         ("3.3.6.0", 0, ""),
     ],
 )
-def test_an_old_database(
-    version: str, code: int, words: str, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_old_database(version: str, code: int, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot work ends at once; what nobody has tried is worked with, and told."""
     monkeypatch.setattr(select_compile, "VERSION", version)
     with running() as url:
@@ -212,9 +207,7 @@ def test_an_old_database(
 
 
 @pytest.mark.parametrize("command", ["consumer", "producer", "ingress", "doctor", "init"])
-def test_a_setting_that_is_misspelt(
-    command: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_setting_that_is_misspelt(command: str, tmp_path: Path) -> None:
     """In a file, a variable and a flag: named, with the nearest that there is."""
     file = tmp_path / "taosink.toml"
     file.write_text('topix = "t"\n[kafka]\nbrokerz = "k:1"\n')
@@ -222,17 +215,9 @@ def test_a_setting_that_is_misspelt(
     assert code == 1
     assert f"topix ({file}): is no setting; the nearest is topic" in lines[1]
     assert "the nearest is kafka.brokers" in lines[2]
-    monkeypatch.setenv("TAOSINK_KAFKA_BROKER", "k:1")
-    code, _, lines = run(command)
-    assert (code, len(lines)) == (1, 2)
+    code, _, lines = run(command, TAOSINK_KAFKA_BROKER="k:1")
+    assert (code, len(lines)) == (1, 2), lines
     assert "the nearest is TAOSINK_KAFKA_BROKERS" in lines[1]
-    monkeypatch.delenv("TAOSINK_KAFKA_BROKER")
     code, _, lines = run(command, "--kafka.broker=k:1")
-    assert (code, len(lines)) == (2, 2)
+    assert (code, len(lines)) == (2, 2), lines
     assert "the nearest is --kafka.brokers" in lines[1]
-
-
-def process_of(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "taosink_cli", *arguments]
-    env: Mapping[str, str] = os.environ | environment
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=env)

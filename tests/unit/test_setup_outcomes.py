@@ -1,5 +1,7 @@
 """`taosink init` without servers: what is wanted, what is said of what is there, and how it waits."""
 
+import threading
+
 import pytest
 import structlog
 
@@ -139,21 +141,37 @@ def test_an_outcome_is_one_line() -> None:
     assert Outcome(State.FAILED, "topic t", "a\nb  c", "do it").line == "failed     topic t: a b c; do it"
 
 
+class Passing(threading.Event):
+    """An event that makes time pass instead of waiting for it."""
+
+    now = 0.0
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.now += timeout or 0.0
+        return self.is_set()
+
+
 def test_patience_ends_and_says_why_it_waits() -> None:
     """Once a reason, then every ten seconds, and never past its time."""
-    now = [0.0]
-
-    def sleep(seconds: float) -> None:
-        now[0] += seconds
-
-    patience = Patience("Kafka at k:1", 25.5, clock=lambda: now[0], sleep=sleep)
+    over = Passing()
+    patience = Patience("Kafka at k:1", 25.5, over, clock=lambda: over.now)
     with structlog.testing.capture_logs() as logs:
-        while patience.again("refused" if now[0] < 15 else "no route"):
+        while patience.again("refused" if over.now < 15 else "no route"):
             pass
-    assert now[0] == 25.5
+    assert over.now == 25.5
     assert [(e["reason"], e["seconds_left"]) for e in logs] == [
         ("refused", 26),
         ("refused", 16),
         ("no route", 10),
         ("no route", 0),
     ]
+
+
+def test_patience_ends_with_the_other_side() -> None:
+    """A refused login there ends the command, and nothing is said in the background any more."""
+    over = threading.Event()
+    patience = Patience("Kafka at k:1", 25.5, over)
+    over.set()
+    with structlog.testing.capture_logs() as logs:
+        assert not patience.again("refused")
+    assert not logs

@@ -24,12 +24,15 @@ def run_init(settings: InitSettings) -> int:
     Exit code: 0 everything is there, whatever was said of it; 1 something is not.
     """
     brokers = ", ".join(settings.kafka.brokers)
-    timeout = settings.make.timeout
-    kafka = prepare_kafka(settings, Patience(f"Kafka at {brokers}", timeout))
+    timeout, over = settings.make.timeout, threading.Event()
+    kafka = prepare_kafka(settings, Patience(f"Kafka at {brokers}", timeout, over))
     where = taos_address(settings.taos).shown
-    database = prepare_database(settings, Patience(f"TDengine at {where}", timeout))
+    database = prepare_database(settings, Patience(f"TDengine at {where}", timeout, over))
     with _stoppable():
-        return _told(_both(kafka, database))
+        try:
+            return _told(_both(kafka, database))
+        finally:
+            over.set()
 
 
 def _told(outcomes: Iterable[Outcome]) -> int:
