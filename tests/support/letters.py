@@ -100,7 +100,10 @@ def messages_of(bootstrap: str, topic: str) -> list[Message]:
                 found.append(message)
             else:
                 assert error.code() == KafkaError._PARTITION_EOF, error
-                ended.add(message.partition())
+                # A fetch that was answered before the broker told of the last records ends too early.
+                place = TopicPartition(topic, message.partition() or 0)
+                if (message.offset() or 0) >= consumer.get_watermark_offsets(place, timeout=20)[1]:
+                    ended.add(message.partition())
         return sorted(found, key=lambda m: (m.partition(), m.offset()))
     finally:
         consumer.close()
