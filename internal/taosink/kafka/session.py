@@ -15,6 +15,7 @@ from taosink.kafka.client import admin_properties, consumer_properties, is_coope
 from taosink.kafka.client_log import ClientLog
 from taosink.kafka.closing import close_within, keep
 from taosink.kafka.commit import Committer
+from taosink.kafka.delivery import Delivery
 from taosink.kafka.errors import is_out_of_range, refuses_consumer_protocol
 from taosink.kafka.health import Health
 from taosink.kafka.intake import Intake
@@ -96,9 +97,11 @@ class Session:
             options.revoke_deadline,
             can_finish,
         )
+        self.delivery = Delivery(
+            tracker, self.intake, self.assignment, self.rebalance, observer, max_ahead=options.max_ahead
+        )
         self.watch = TopicWatch(broker, self.resolver.topic_ids)
         self._size = PollSize(options.poll_records, options.refill_bytes)
-        self._left_to_kafka: set[Lane] = set()
         self._next_pressure = 0.0
         self._next_start = 0.0
         self.stopping = False
@@ -115,7 +118,7 @@ class Session:
         Raises ProtocolRefusedError and FatalClientError; anything else is a defect.
         """
         self.rebalance.poll_begins()
-        self._left_to_kafka.clear()
+        self.delivery.poll_begins()
         timeout = POLL_OVERFLOW if self.intake.waiting else POLL
         # One poll is often of one partition: more than a lane's cap of it would crowd out the other lanes.
         share = min(self._options.refill_bytes, self._queue.lane_cap)
@@ -157,50 +160,23 @@ class Session:
             events = [m for m in messages if m.error() is not None]
             messages = [m for m in messages if m.error() is None]
         received = 0
-        for lane, of_lane in lanes_of(messages).items():
-            received += self._deliver(lane, of_lane)
+        if not self.stopping:  # what comes during a stop stays with the group
+            for lane, of_lane in lanes_of(messages).items():
+                received += self.delivery.records(lane, of_lane)
         if messages:
             self._size.seen(len(messages), max(received, 1))
             self.health.well()
         for event in events:
             self._event(event)
 
-    def _deliver(self, lane: Lane, messages: list[Message]) -> int:
-        position = self.assignment.positions.get(lane)
-        first, last = messages[0].offset(), messages[-1].offset()
-        if self.stopping:
-            return 0  # of a partition that came during the stop: it stays with the group
-        if position is None or first is None or last is None:
-            return 0  # of a partition that went within this very poll: its next owner reads it
-        if lane in self.rebalance.renewed or first < position:
-            # Fetched before the partition came (again): nothing tells whether something is missing in
-            # between.
-            self._read_again(lane, position)
-            return 0
-        nbytes = self.intake.deliver(lane, messages, first, last + 1)
-        if nbytes is None:
-            self._next_pressure = 0.0
-            self._read_again(lane, first)
-            return 0
-        self.assignment.positions[lane] = last + 1
-        self.assignment.ended.discard(lane)
-        if self._tracker.span(lane) >= self._options.max_ahead:
-            self._next_pressure = 0.0
-        self._observer.consumed(lane, len(messages), nbytes)
-        return nbytes
-
-    def _read_again(self, lane: Lane, offset: int) -> None:
-        """Leaves to Kafka what this poll brought of a lane. An end that came with it lies behind records that
-        were not delivered: taken for the position it would commit them unread."""
-        self._left_to_kafka.add(lane)
-        self.assignment.begin(lane, offset)
-
     def _event(self, message: Message) -> None:
         error = message.error()
         assert error is not None  # noqa: S101 - chosen for having one
         lane = Lane(message.topic() or "", message.partition() or 0)
         if error.code() == KafkaError._PARTITION_EOF:
-            self._end_of(lane, message.offset())
+            offset = message.offset()
+            if offset is not None and not self.stopping:
+                self.delivery.end(lane, offset)
         elif is_out_of_range(error):
             if lane in self.assignment.positions:
                 self.assignment.suspend(lane)
@@ -215,26 +191,14 @@ class Session:
         else:
             self._on_error(error)
 
-    def _end_of(self, lane: Lane, offset: int | None) -> None:
-        """Markers and compacted records end no record: with nothing pending the end itself is committable."""
-        position = self.assignment.positions.get(lane)
-        if position is None or offset is None or offset < position:
-            return
-        if self.stopping or lane in self._left_to_kafka:
-            return
-        if lane in self.rebalance.renewed and offset != position:
-            return
-        self.assignment.positions[lane] = offset
-        self.assignment.ended.add(lane)
-        self._tracker.passed(lane, offset)
-
     def _relieve(self, now: float) -> None:
         """Pauses what is too far ahead, resumes what is not any more."""
         if self.stopping:
             self.assignment.pause(self.assignment.lanes)
             return
-        if now < self._next_pressure and not self.intake.waiting:
+        if now < self._next_pressure and not self.intake.waiting and not self.delivery.crowded:
             return
+        self.delivery.crowded = False
         self._next_pressure = now + PRESSURE_EVERY
         pressure = self.intake.pressure(self.assignment.positions)
         wanted = pause.decide(pressure, self.assignment.paused)

@@ -1,18 +1,21 @@
-"""Where librdkafka really reads, on a real broker that answers late."""
+"""Where librdkafka really reads, on a real broker: after a late answer, and from a place that it was not told."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 
 import pytest
 from confluent_kafka import Consumer
-from support.kafka_data import produce, unique
+from structlog.testing import capture_logs
+from support.kafka_broker import KafkaUnderTest
+from support.kafka_data import committed, produce, unique
 from support.kafka_jars_broker import JarKafka
-from support.source_rig import wait_for
+from support.source_rig import running, wait_for
 
 from taosbatch.offsets import Lane
 from taosink.kafka.assignment import Assignment
 from taosink.kafka.client import consumer_properties
-from taosink.kafka.options import SourceOptions
+from taosink.kafka.options import GroupProtocol, SourceOptions
+from taosink.kafka.start import Blocked
 
 pytestmark = pytest.mark.kafka
 
@@ -67,3 +70,31 @@ def test_an_assignment_that_was_lost_while_its_start_was_unknown_leaves_nothing_
             poll(0.02)
         wait_for(lambda: poll(0.1) and BEFORE + MEANWHILE - 1 in read)
     assert read == list(range(BEFORE + MEANWHILE))
+
+
+@pytest.mark.parametrize("behind", [40, BEFORE])
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_a_client_that_begins_further_on_is_brought_back(
+    real_kafka: KafkaUnderTest, monkeypatch: pytest.MonkeyPatch, protocol: GroupProtocol, behind: int
+) -> None:
+    """Also where it begins at the end, and the end is all that it tells: committed, every record would be lost."""
+    topic, group = unique(), unique("group")
+    real_kafka.create_topic(topic)
+    produce(real_kafka.bootstrap, topic, [b"%d" % n for n in range(BEFORE)])
+    right = Assignment.add
+
+    def wrong(
+        it: Assignment, lanes: Collection[Lane], begins: Mapping[Lane, int], blocked: Mapping[Lane, Blocked]
+    ) -> None:
+        right(it, lanes, {lane: offset + behind for lane, offset in begins.items()}, blocked)
+        it.positions |= begins
+
+    monkeypatch.setattr(Assignment, "add", wrong)
+    options = SourceOptions(
+        real_kafka.bootstrap, group, (topic,), group_protocol=protocol, commit_interval=0.1
+    )
+    with capture_logs() as logs, running(options) as rig:
+        wait_for(lambda: committed(real_kafka.bootstrap, group, topic) == {0: BEFORE})
+        assert rig.values == [b"%d" % n for n in range(BEFORE)]
+    told = [line["offset"] for line in logs if line["event"] == "kafka.records_passed_over"]
+    assert told == [0]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from confluent_kafka import KafkaError, Message
+from structlog.testing import capture_logs
 
 from taosbatch.batch_queue import BatchQueue
 from taosbatch.batch_rule import BatchRule
@@ -69,7 +70,7 @@ def test_what_had_no_room_is_read_again_and_its_end_is_not_passed(
     session._receive(poll(0, 10))
     session._receive(poll(10, 10))
     assert tracker.pending_records == 20  # the second poll waits in the overflow, which is full by it
-    session._left_to_kafka.clear()
+    session.delivery.poll_begins()
     session._receive(poll(20, 5))
     assert again == [(LANE, 20)]
     assert (ended(tracker), tracker.pending_records) == (20, 20)
@@ -92,3 +93,73 @@ def test_records_of_a_partition_that_went_are_dropped(session: Session, tracker:
     session.assignment.remove([LANE])
     session._receive(poll(0, 5))
     assert tracker.pending_records == 0
+
+
+@pytest.fixture
+def again(session: Session, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Where the lane was begun anew."""
+    found: list[int] = []
+    monkeypatch.setattr(session.assignment, "begin", lambda _lane, offset: found.append(offset))
+    return found
+
+
+def receive(session: Session, messages: list[Message]) -> None:
+    session.delivery.poll_begins()
+    session._receive(messages)
+
+
+def test_records_that_the_client_passed_over_are_read_again(
+    session: Session, tracker: OffsetTracker, again: list[int]
+) -> None:
+    """It went on from a wrong place: nothing behind the gap is taken, and once it is closed that is told."""
+    with capture_logs() as logs:
+        receive(session, poll(0, 2))
+        receive(session, poll(5, 2))
+        assert (again, ended(tracker), tracker.pending_records) == ([2], 2, 2)
+        receive(session, poll(2, 5))
+    assert (again, ended(tracker), tracker.pending_records) == ([2], 7, 7)
+    told = [(line["event"], line["log_level"], line["offset"]) for line in logs]
+    assert told == [("kafka.records_passed_over", "warning", 2)]
+
+
+def test_a_gap_that_is_there_again_is_the_topics_own(
+    session: Session, tracker: OffsetTracker, again: list[int]
+) -> None:
+    """Compacted away, or a marker: read twice at its first gap, and never again."""
+    with capture_logs() as logs:
+        receive(session, poll(5, 2))
+        receive(session, poll(5, 2))
+        receive(session, poll(9, 1))
+        receive(session, [*poll(10, 1)[:1], *poll(13, 2)])
+    assert (again, ended(tracker), tracker.pending_records) == ([0], 15, 6)
+    assert logs == []
+
+
+def test_a_gap_within_one_poll_is_seen(session: Session, tracker: OffsetTracker, again: list[int]) -> None:
+    """Its first and last record are where they should be."""
+    receive(session, [*poll(0, 3)[:3], *poll(6, 2)])
+    assert (again, ended(tracker), tracker.pending_records) == ([0], None, 0)
+    receive(session, poll(0, 3))
+    assert again == [0]
+    receive(session, poll(6, 2))
+    assert (again, ended(tracker), tracker.pending_records) == ([0], 8, 5)
+
+
+def test_an_end_that_lies_further_on_is_looked_at_twice(
+    session: Session, tracker: OffsetTracker, again: list[int]
+) -> None:
+    """Taken at its word, an end of a wrong place would be committed with all before it unread."""
+    receive(session, poll(9, 0))
+    assert (again, ended(tracker), tracker.committable()) == ([0], None, {})
+    assert LANE not in session.assignment.ended
+    receive(session, poll(9, 0))
+    assert (again, ended(tracker), tracker.committable()) == ([0], 9, {LANE: 9})
+
+
+def test_an_end_that_was_none_costs_nothing(
+    session: Session, tracker: OffsetTracker, again: list[int]
+) -> None:
+    """The second reading brings the records that the first end lay behind."""
+    receive(session, poll(9, 0))
+    receive(session, poll(0, 9))
+    assert (again, ended(tracker), tracker.pending_records) == ([0], 9, 9)
