@@ -50,7 +50,7 @@ def test_every_place_that_librdkafka_is_told_is_a_number(cooperative: bool) -> N
     assignment = begun(client, cooperative=cooperative)
     assert client.places == {READ: 7, UNKNOWN: 0, STOPPED: 0}
     assert client.paused == {UNKNOWN, STOPPED}
-    assignment.begin(UNKNOWN, 40)
+    assignment.begin({UNKNOWN: 40})
     assert client.places == {READ: 7, UNKNOWN: 40, STOPPED: 0}
     assert client.paused == {STOPPED}
 
@@ -61,6 +61,6 @@ def test_a_lane_out_of_range_waits_where_it_stood(cooperative: bool) -> None:
     assignment = begun(client, cooperative=cooperative)
     assignment.suspend(READ)
     assert assignment.waiting == {READ: 7, UNKNOWN: None}
-    assignment.begin(UNKNOWN, 40)
+    assignment.begin({UNKNOWN: 40})
     assert client.paused == {READ, STOPPED}
     assert min(client.places.values()) >= 0

@@ -35,11 +35,28 @@ def session(tracker: OffsetTracker) -> Iterator[Session]:
     found.close()
 
 
-def poll(first: int, count: int) -> list[Message]:
+@pytest.fixture
+def again(session: Session, monkeypatch: pytest.MonkeyPatch) -> list[dict[Lane, int]]:
+    """What was to be read again, each time that librdkafka was put back."""
+    found: list[dict[Lane, int]] = []
+    monkeypatch.setattr(session.assignment, "begin", lambda offsets: found.append(dict(offsets)))
+    return found
+
+
+def poll(first: int, count: int, *, partition: int = 0) -> list[Message]:
     """Records, and the end of the partition behind them."""
-    records = [Message(topic="t", partition=0, offset=first + n, value=b"x" * 10) for n in range(count)]
-    end = KafkaError(KafkaError._PARTITION_EOF)
-    return [*records, Message(topic="t", partition=0, offset=first + count, error=end)]
+    found = [Message(topic="t", partition=partition, offset=first + n, value=b"x" * 10) for n in range(count)]
+    return [*found, said(KafkaError(KafkaError._PARTITION_EOF), first + count, partition=partition)]
+
+
+def said(error: KafkaError, offset: int, *, partition: int = 0) -> Message:
+    """An error of one partition, as a poll brings it."""
+    return Message(topic="t", partition=partition, offset=offset, error=error)
+
+
+def receive(session: Session, messages: list[Message]) -> None:
+    session.delivery.poll_begins()
+    session._receive(messages)
 
 
 def ended(tracker: OffsetTracker) -> int | None:
@@ -62,29 +79,26 @@ def test_a_stop_delivers_nothing_and_passes_nothing(session: Session, tracker: O
 
 
 def test_what_had_no_room_is_read_again_and_its_end_is_not_passed(
-    session: Session, tracker: OffsetTracker, monkeypatch: pytest.MonkeyPatch
+    session: Session, tracker: OffsetTracker, again: list[dict[Lane, int]]
 ) -> None:
     """The end came with records that were left to Kafka."""
-    again: list[tuple[Lane, int]] = []
-    monkeypatch.setattr(session.assignment, "begin", lambda lane, offset: again.append((lane, offset)))
     session._receive(poll(0, 10))
     session._receive(poll(10, 10))
     assert tracker.pending_records == 20  # the second poll waits in the overflow, which is full by it
     session.delivery.poll_begins()
     session._receive(poll(20, 5))
-    assert again == [(LANE, 20)]
+    assert again == [{LANE: 20}]
     assert (ended(tracker), tracker.pending_records) == (20, 20)
 
 
 def test_records_from_before_a_new_assignment_are_not_taken(
-    session: Session, tracker: OffsetTracker, monkeypatch: pytest.MonkeyPatch
+    session: Session, tracker: OffsetTracker, again: list[dict[Lane, int]]
 ) -> None:
     """The partition went and came within the poll: nothing tells whether something lies in between."""
-    again: list[tuple[Lane, int]] = []
-    monkeypatch.setattr(session.assignment, "begin", lambda lane, offset: again.append((lane, offset)))
     session.rebalance.renewed = frozenset({LANE})
-    session._receive(poll(50, 5))
-    assert again == [(LANE, 0)]
+    receive(session, poll(50, 5))
+    receive(session, poll(5, 0))
+    assert again == [{LANE: 0}, {LANE: 0}]
     assert (ended(tracker), tracker.pending_records) == (None, 0)
 
 
@@ -95,35 +109,22 @@ def test_records_of_a_partition_that_went_are_dropped(session: Session, tracker:
     assert tracker.pending_records == 0
 
 
-@pytest.fixture
-def again(session: Session, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Where the lane was begun anew."""
-    found: list[int] = []
-    monkeypatch.setattr(session.assignment, "begin", lambda _lane, offset: found.append(offset))
-    return found
-
-
-def receive(session: Session, messages: list[Message]) -> None:
-    session.delivery.poll_begins()
-    session._receive(messages)
-
-
 def test_records_that_the_client_passed_over_are_read_again(
-    session: Session, tracker: OffsetTracker, again: list[int]
+    session: Session, tracker: OffsetTracker, again: list[dict[Lane, int]]
 ) -> None:
     """It went on from a wrong place: nothing behind the gap is taken, and once it is closed that is told."""
     with capture_logs() as logs:
         receive(session, poll(0, 2))
         receive(session, poll(5, 2))
-        assert (again, ended(tracker), tracker.pending_records) == ([2], 2, 2)
+        assert (again, ended(tracker), tracker.pending_records) == ([{LANE: 2}], 2, 2)
         receive(session, poll(2, 5))
-    assert (again, ended(tracker), tracker.pending_records) == ([2], 7, 7)
+    assert (again, ended(tracker), tracker.pending_records) == ([{LANE: 2}], 7, 7)
     told = [(line["event"], line["log_level"], line["offset"]) for line in logs]
     assert told == [("kafka.records_passed_over", "warning", 2)]
 
 
 def test_a_gap_that_is_there_again_is_the_topics_own(
-    session: Session, tracker: OffsetTracker, again: list[int]
+    session: Session, tracker: OffsetTracker, again: list[dict[Lane, int]]
 ) -> None:
     """Compacted away, or a marker: read twice at its first gap, and never again."""
     with capture_logs() as logs:
@@ -131,35 +132,85 @@ def test_a_gap_that_is_there_again_is_the_topics_own(
         receive(session, poll(5, 2))
         receive(session, poll(9, 1))
         receive(session, [*poll(10, 1)[:1], *poll(13, 2)])
-    assert (again, ended(tracker), tracker.pending_records) == ([0], 15, 6)
+    assert (again, ended(tracker), tracker.pending_records) == ([{LANE: 0}], 15, 6)
     assert logs == []
 
 
-def test_a_gap_within_one_poll_is_seen(session: Session, tracker: OffsetTracker, again: list[int]) -> None:
+def test_a_gap_within_one_poll_is_seen(
+    session: Session, tracker: OffsetTracker, again: list[dict[Lane, int]]
+) -> None:
     """Its first and last record are where they should be."""
     receive(session, [*poll(0, 3)[:3], *poll(6, 2)])
-    assert (again, ended(tracker), tracker.pending_records) == ([0], None, 0)
+    assert (again, ended(tracker), tracker.pending_records) == ([{LANE: 0}], None, 0)
     receive(session, poll(0, 3))
-    assert again == [0]
+    assert again == [{LANE: 0}]
     receive(session, poll(6, 2))
-    assert (again, ended(tracker), tracker.pending_records) == ([0], 8, 5)
+    assert (again, ended(tracker), tracker.pending_records) == ([{LANE: 0}], 8, 5)
 
 
 def test_an_end_that_lies_further_on_is_looked_at_twice(
-    session: Session, tracker: OffsetTracker, again: list[int]
+    session: Session, tracker: OffsetTracker, again: list[dict[Lane, int]]
 ) -> None:
     """Taken at its word, an end of a wrong place would be committed with all before it unread."""
     receive(session, poll(9, 0))
-    assert (again, ended(tracker), tracker.committable()) == ([0], None, {})
+    assert (again, ended(tracker), tracker.committable()) == ([{LANE: 0}], None, {})
     assert LANE not in session.assignment.ended
     receive(session, poll(9, 0))
-    assert (again, ended(tracker), tracker.committable()) == ([0], 9, {LANE: 9})
+    assert (again, ended(tracker), tracker.committable()) == ([{LANE: 0}], 9, {LANE: 9})
 
 
 def test_an_end_that_was_none_costs_nothing(
-    session: Session, tracker: OffsetTracker, again: list[int]
+    session: Session, tracker: OffsetTracker, again: list[dict[Lane, int]]
 ) -> None:
     """The second reading brings the records that the first end lay behind."""
     receive(session, poll(9, 0))
     receive(session, poll(0, 9))
-    assert (again, ended(tracker), tracker.pending_records) == ([0], 9, 9)
+    assert (again, ended(tracker), tracker.pending_records) == ([{LANE: 0}], 9, 9)
+
+
+def test_what_is_to_be_read_again_is_put_back_at_once(
+    session: Session, tracker: OffsetTracker, again: list[dict[Lane, int]]
+) -> None:
+    """Each time costs all partitions of the member: 300 of them one by one held the polling thread for 30 s."""
+    lanes = [Lane("t", n) for n in range(9)]
+    tracker.assign(lanes)
+    session.assignment.positions |= dict.fromkeys(lanes, 0)
+    receive(session, [m for lane in lanes for m in poll(3, 2, partition=lane.partition)])
+    assert again == [dict.fromkeys(lanes, 0)]
+    assert tracker.pending_records == 0
+
+
+TRUNCATED = "Partition log truncation detected at offset 9 (leader epoch 4): broker end offset is 2"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (KafkaError(KafkaError._BAD_MSG, "CRC"), "unreadable"),
+        (KafkaError(KafkaError._BAD_COMPRESSION, "snappy"), "unreadable"),
+        (KafkaError(KafkaError._NOT_IMPLEMENTED, "magic"), "unreadable"),
+        (KafkaError(KafkaError._AUTO_OFFSET_RESET, TRUNCATED), "truncated"),
+        (KafkaError(KafkaError._LOG_TRUNCATION), "truncated"),
+    ],
+)
+def test_what_cannot_be_read_stops_the_partition(
+    session: Session, tracker: OffsetTracker, monkeypatch: pytest.MonkeyPatch, error: KafkaError, reason: str
+) -> None:
+    """Nothing behind it is taken, not even of the same poll: it would be committed with what is missing."""
+    monkeypatch.setattr(session.assignment, "_hold", lambda: None)
+    receive(session, poll(0, 2)[:2])
+    with capture_logs() as logs:
+        receive(session, [said(error, 2), *poll(2, 3)])
+    assert session.assignment.blocked[LANE].reason == reason
+    assert session.assignment.blocked[LANE].offset == 2
+    assert (tracker.pending_records, tracker.committable()) == (0, {})
+    told = [(line["event"], line["log_level"], line["partition"]) for line in logs]
+    assert told == [("kafka.partition_stopped", "error", 0)]
+
+
+def test_what_is_out_of_range_is_asked_for(session: Session, tracker: OffsetTracker) -> None:
+    """Only the broker knows what is there: the partition waits at its position, and nothing of the poll is taken."""
+    gone = KafkaError(KafkaError._AUTO_OFFSET_RESET, "Broker: Offset out of range")
+    receive(session, [said(gone, 0), *poll(5, 2)])
+    assert session.assignment.waiting == {LANE: 0}
+    assert tracker.pending_records == 0

@@ -50,20 +50,22 @@ class Assignment:
         self._consumer.resume(_partitions(lanes))
         self._hold()
 
-    def begin(self, lane: Lane, offset: int) -> None:
-        """Reads a lane from `offset` from now on, whatever state librdkafka has it in (after an offset out of
-        range a seek is refused). Without cooperation all lanes begin anew where they are."""
-        self.waiting.pop(lane, None)
-        self.blocked.pop(lane, None)
-        self.ended.discard(lane)
-        self.positions[lane] = offset
+    def begin(self, offsets: Mapping[Lane, int]) -> None:
+        """Reads lanes from these offsets from now on, whatever state librdkafka has them in (after an offset out of
+        range a seek is refused). Without cooperation all lanes begin anew where they are, which costs more than
+        linear time: give all that are to begin at once (300 lanes one by one took 30 s)."""
+        for lane, offset in offsets.items():
+            self.waiting.pop(lane, None)
+            self.blocked.pop(lane, None)
+            self.ended.discard(lane)
+            self.positions[lane] = offset
         if self._cooperative:
-            self._consumer.incremental_unassign(_partitions([lane]))
-            self._consumer.incremental_assign([TopicPartition(*lane, offset)])
+            self._consumer.incremental_unassign(_partitions(offsets))
+            self._consumer.incremental_assign([TopicPartition(*i, offset) for i, offset in offsets.items()])
         else:
             positions = self.positions
             self._consumer.assign([TopicPartition(*i, positions.get(i, HELD)) for i in self.lanes])
-        self._consumer.resume(_partitions([lane]))
+        self._consumer.resume(_partitions(offsets))
         self._hold()
 
     def suspend(self, lane: Lane) -> None:

@@ -5,7 +5,7 @@ from confluent_kafka import Message
 
 from taosbatch.offsets import Lane, OffsetTracker
 from taosink.kafka.assignment import Assignment
-from taosink.kafka.gaps import Gaps, first_gap
+from taosink.kafka.gaps import Gap, Gaps, first_gap
 from taosink.kafka.intake import Intake
 from taosink.kafka.observer import SourceObserver
 from taosink.kafka.rebalance import Rebalance
@@ -34,11 +34,18 @@ class Delivery:
         self._observer = observer
         self._max_ahead = max_ahead
         self._gaps = Gaps()
-        self._left_to_kafka: set[Lane] = set()
+        self._again: dict[Lane, int] = {}
         self.crowded = False
 
     def poll_begins(self) -> None:
-        self._left_to_kafka.clear()
+        self._again.clear()
+
+    def poll_ends(self) -> None:
+        """Puts librdkafka back to where lanes are to be read again, all at once: without cooperation each time puts
+        back every lane, and what was taken of the others meanwhile would come twice."""
+        again = {lane: offset for lane, offset in self._again.items() if lane in self._assignment.positions}
+        if again:
+            self._assignment.begin(again)
 
     def records(self, lane: Lane, messages: list[Message]) -> int:
         """Takes a lane's records of this poll, all or none; returns the bytes that they count for."""
@@ -49,18 +56,18 @@ class Delivery:
         if lane in self._rebalance.renewed or first < position:
             # Fetched before the partition came (again): nothing tells whether something is missing in
             # between.
-            self._read_again(lane, position)
+            self._again[lane] = position
             return 0
         gap = first_gap(position, messages)
-        if gap is not None and self._gaps.doubts(lane, gap):
-            self._read_again(lane, position)
+        if gap is not None and self._doubts(lane, gap):
+            self._again[lane] = position
             return 0
         nbytes = self._intake.deliver(lane, messages, first, last + 1)
         if nbytes is None:
             self.crowded = True
-            self._read_again(lane, first)
+            self._again[lane] = first
             return 0
-        self._moved(lane, last + 1)
+        self._moved(lane, position, last + 1)
         self._assignment.ended.discard(lane)
         if self._tracker.span(lane) >= self._max_ahead:
             self.crowded = True
@@ -68,34 +75,31 @@ class Delivery:
         return nbytes
 
     def end(self, lane: Lane, offset: int) -> None:
-        """Takes the end of a lane. Markers and compacted records end no record: with nothing pending the end
-        itself is committable."""
+        """Takes the end of a lane, unless it lies behind records of this poll that were left to Kafka: taken for the
+        position it would commit them unread. Markers and compacted records end no record: with nothing pending
+        the end itself is committable."""
         position = self._assignment.positions.get(lane)
-        if position is None or offset < position or lane in self._left_to_kafka:
+        if position is None or offset < position or lane in self._again:
             return
-        if lane in self._rebalance.renewed and offset != position:
+        renewed = lane in self._rebalance.renewed
+        if offset > position and (renewed or self._doubts(lane, Gap(position, None))):
+            self._again[lane] = position
             return
-        if offset > position and self._gaps.doubts(lane, position):
-            self._read_again(lane, position)
-            return
-        self._moved(lane, offset)
+        self._moved(lane, position, offset)
         self._assignment.ended.add(lane)
         self._tracker.passed(lane, offset)
 
-    def _moved(self, lane: Lane, position: int) -> None:
+    def _doubts(self, lane: Lane, gap: Gap) -> bool:
+        return self._gaps.doubts(lane, self._tracker.epoch(lane), gap)
+
+    def _moved(self, lane: Lane, first: int, position: int) -> None:
         self._assignment.positions[lane] = position
-        gap = self._gaps.closed(lane, position)
-        if gap is not None:
+        missing = self._gaps.closed(lane, first, position)
+        if missing is not None:
             log.warning(
                 "kafka.records_passed_over",
                 topic=lane.topic,
                 partition=lane.partition,
-                offset=gap,
+                offset=missing,
                 meaning="the client gave records out of their line; they were read again, nothing is lost",
             )
-
-    def _read_again(self, lane: Lane, offset: int) -> None:
-        """Leaves to Kafka what this poll brought of a lane. An end that came with it lies behind records that
-        were not delivered: taken for the position it would commit them unread."""
-        self._left_to_kafka.add(lane)
-        self._assignment.begin(lane, offset)

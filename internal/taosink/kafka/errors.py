@@ -6,6 +6,8 @@ from typing import Literal
 
 from confluent_kafka import KafkaError
 
+from taosink.kafka.start import Blocked
+
 FaultKind = Literal["authentication", "tls", "authorization", "brokers_down", "topic_missing", "fatal"]
 
 _KINDS: dict[int, FaultKind] = {
@@ -123,3 +125,28 @@ def refuses_consumer_protocol(error: KafkaError) -> bool:
 def is_out_of_range(error: KafkaError) -> bool:
     """No offset to go on from: `auto.offset.reset=error` hands the decision to us."""
     return error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE)
+
+
+_TRUNCATED = "log truncation"
+_UNREADABLE = frozenset((KafkaError._BAD_MSG, KafkaError._BAD_COMPRESSION, KafkaError._NOT_IMPLEMENTED))
+"""Of a batch of records; librdkafka passes over it, or asks for it for ever."""
+
+
+def beyond_help(error: KafkaError, position: int) -> Blocked | None:
+    """Why a partition that is read cannot go on from `position`; None where it can, or where asking the broker
+    tells how. Of a truncated log nothing but the text tells: its end may have grown past the position again."""
+    if error.code() in _UNREADABLE:
+        return Blocked(
+            "unreadable",
+            position,
+            f"records from offset {position} on cannot be read ({error.str()}): the log is damaged, or a newer "
+            "producer wrote them; mend the topic, or reset the group's offsets to behind them",
+        )
+    if error.code() == KafkaError._LOG_TRUNCATION or (is_out_of_range(error) and _TRUNCATED in error.str()):
+        return Blocked(
+            "truncated",
+            position,
+            f"the broker lost acknowledged records before offset {position} ({error.str()}), and others stand there "
+            "now; reset the group's offsets to the end that it names to read them",
+        )
+    return None

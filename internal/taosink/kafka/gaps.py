@@ -1,14 +1,23 @@
 """Jumps in the offsets of a partition: which are the topic's own, and which are to be read once more."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from confluent_kafka import Message
 
 from taosbatch.offsets import Lane
 
 
-def first_gap(position: int, messages: Sequence[Message]) -> int | None:
-    """The first offset from `position` on that these messages of one lane pass over; None where they are dense.
+class Gap(NamedTuple):
+    """`missing` is the first offset that did not come, `then` the one that came in its place; None where the end of
+    the partition did, which markers move."""
+
+    missing: int
+    then: int | None
+
+
+def first_gap(position: int, messages: Sequence[Message]) -> Gap | None:
+    """The first gap from `position` on in these messages of one lane; None where they are dense.
 
     One comparison where nothing is missing: the offsets of one poll rise.
     """
@@ -17,37 +26,37 @@ def first_gap(position: int, messages: Sequence[Message]) -> int | None:
         return None
     for expected, message in enumerate(messages, position):
         if message.offset() != expected:
-            return expected
+            return Gap(expected, message.offset())
     return None
 
 
 class Gaps:
     """Compaction, aborted records and the markers of transactions leave offsets out, and a client that goes on from
     a wrong place does so too: what it gives looks the same. So the first gap of a topic is read again. One that is
-    there again is the topic's own, and further ones of that topic are believed."""
+    there again, in the same assignment, is the topic's own, and further ones of that topic are believed."""
 
     def __init__(self) -> None:
         self._usual: set[str] = set()
-        self._doubted: dict[Lane, int] = {}
+        self._doubted: dict[Lane, tuple[int | None, Gap]] = {}
 
-    def doubts(self, lane: Lane, gap: int) -> bool:
-        """Whether to read the lane again, from before `gap`, the first offset that was passed over."""
+    def doubts(self, lane: Lane, epoch: int | None, gap: Gap) -> bool:
+        """Whether to read the lane again, from before the gap. `epoch` is the assignment that it was seen in."""
         if lane.topic in self._usual:
             return False
-        if self._doubted.pop(lane, None) == gap:
+        if self._doubted.pop(lane, None) == (epoch, gap):
             self._usual.add(lane.topic)
             return False
-        self._doubted[lane] = gap
+        self._doubted[lane] = epoch, gap
         return True
 
-    def closed(self, lane: Lane, position: int) -> int | None:
-        """The gap that was doubted, where a dense reading up to `position` has it now: the client had left
-        records out. To be asked after each dense reading; told once."""
-        gap = self._doubted.get(lane)
-        if gap is None or position <= gap:
+    def closed(self, lane: Lane, first: int, position: int) -> int | None:
+        """What was missing, where a dense reading from `first` up to `position` has brought it: the client had
+        left records out. To be asked after each reading; told once."""
+        _, gap = self._doubted.get(lane, (None, None))
+        if gap is None or position <= gap.missing:
             return None
         del self._doubted[lane]
-        return None if lane.topic in self._usual else gap
+        return gap.missing if first <= gap.missing and lane.topic not in self._usual else None
 
     def __repr__(self) -> str:
         return f"<Gaps usual={sorted(self._usual)} doubted={self._doubted}>"

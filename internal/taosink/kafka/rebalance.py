@@ -21,6 +21,9 @@ log = structlog.get_logger(__name__)
 
 RESOLVE = 4.0
 """Seconds that an assignment may spend asking; what is not known then is asked from the poll loop."""
+HAND_BACK = 0.4
+"""Share of the revoke's deadline for what workers hold to end once nothing more is taken of its lanes. Without it a
+revoke under a backlog went while statements were on their way, and the next owner wrote each of them again."""
 _LOOK = 0.05
 
 
@@ -95,7 +98,12 @@ class Rebalance:
 
     def _revoke(self, lanes: list[Lane]) -> None:
         if not self.leaving:
-            self._drain(lanes)
+            deadline = self.clock() + self.revoke_deadline
+            if self.stop_at is not None:
+                deadline = min(deadline, self.stop_at)
+            left = max(0.0, deadline - self.clock())
+            if not self._drain(lanes, deadline - left * HAND_BACK):
+                self._hand_back(lanes, deadline)
             if not self.health.brokers_down:
                 self.committer.now()
         self._end(lanes, lost=False)
@@ -103,19 +111,30 @@ class Rebalance:
     def _lose(self, lanes: list[Lane]) -> None:
         self._end(lanes, lost=True)
 
-    def _drain(self, lanes: list[Lane]) -> None:
-        """Gives what was delivered of these lanes the time to end, as far as it can end at all."""
-        deadline = self.clock() + self.revoke_deadline
-        if self.stop_at is not None:
-            deadline = min(deadline, self.stop_at)
+    def _drain(self, lanes: list[Lane], deadline: float) -> bool:
+        """Gives what was delivered of these lanes the time to end, as far as it can end at all; whether it did."""
         self.queue.hasten(lanes)
         while (left := deadline - self.clock()) > 0 and self.can_finish() and self._hopeful(lanes, deadline):
             self.intake.flush()
             self.queue.hasten(lanes)
-            if not self.committer.holds() and not self.health.brokers_down:
-                self.committer.now()
+            self._prove()
             if self.tracker.wait_done(lanes, min(_LOOK, left)):
+                return True
+        return False
+
+    def _hand_back(self, lanes: list[Lane], deadline: float) -> None:
+        """Takes back what no worker has begun, and lets what they hold of these lanes end."""
+        while (left := deadline - self.clock()) > 0 and self.can_finish():
+            # Each time anew: what a worker parks goes back into the queue.
+            self.queue.hand_back(lanes)
+            self._prove()
+            if self.queue.wait_empty(min(_LOOK, left), lanes):
                 return
+
+    def _prove(self) -> None:
+        """Workers write only while the membership is proven, and nobody else commits within a callback."""
+        if not self.committer.holds() and not self.health.brokers_down:
+            self.committer.now()
 
     def _hopeful(self, lanes: list[Lane], deadline: float) -> bool:
         parked = self.queue.parked()
@@ -128,6 +147,7 @@ class Rebalance:
         """Stops a lane that was being read: nothing more of it is written or committed."""
         self.forget([lane])
         self.assignment.block(lane, why)
+        log.error("kafka.partition_stopped", topic=lane.topic, partition=lane.partition, why=why.message)
 
     def forget(self, lanes: list[Lane]) -> int:
         """Ends the lanes' epochs; returns the records that had not ended."""

@@ -1,13 +1,14 @@
 """Finds where the partitions of an assignment begin: asks the broker, decides, says what it found."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import structlog
 from confluent_kafka import KafkaException
 
 from taosbatch.offsets import Lane
 from taosink.kafka.asking import Broker
-from taosink.kafka.commit_metadata import CommitMetadata
+from taosink.kafka.commit_metadata import CommitMetadata, decode
 from taosink.kafka.observer import SourceObserver
 from taosink.kafka.start import Begin, Blocked, LaneFacts, Start, TopicFacts, decide
 
@@ -19,7 +20,7 @@ SETTLE = 5.0
 
 class Resolver:
     """Owned by the polling thread. `metadata` holds, per lane, what is to stand beside its commits;
-    `topic_ids` the ids (empty where unknown) of the topics that are read."""
+    `topic_ids` the ids (empty where unknown) under which lanes are read."""
 
     def __init__(
         self,
@@ -38,7 +39,7 @@ class Resolver:
         self._pattern = pattern
         self._clock = clock
         self._beyond_since: dict[Lane, float] = {}
-        self.topic_ids: dict[str, str] = {}
+        self.topic_ids: dict[Lane, str] = {}
 
     def resolve(self, lanes: Mapping[Lane, int | None], deadline: float) -> dict[Lane, Begin | Blocked]:
         """What was found out until `deadline`; a lane that is missing has to be asked about again.
@@ -51,7 +52,12 @@ class Resolver:
             log.info("kafka.start_unknown", partitions=len(lanes), reason=str(error.args[0].str()))
             return {}
         found = {}
-        for lane, (about, topic) in facts.items():
+        for lane, (told, topic) in facts.items():
+            # With the topic the broker forgets the commit and what stands beside it: what this member read under
+            # does not depend on that.
+            about = (
+                told if told.position is None else replace(told, metadata=self._own(lane) or told.metadata)
+            )
             what = decide(self._start, about, topic)
             if isinstance(what, Begin):
                 self._begin(lane, what, about, topic)
@@ -65,6 +71,9 @@ class Resolver:
             found[lane] = what
         return found
 
+    def _own(self, lane: Lane) -> CommitMetadata | None:
+        return decode(self._metadata.get(lane))
+
     def _settled(self, lane: Lane) -> bool:
         now = self._clock()
         return now - self._beyond_since.setdefault(lane, now) >= SETTLE
@@ -72,7 +81,7 @@ class Resolver:
     def _begin(self, lane: Lane, what: Begin, about: LaneFacts, topic: TopicFacts) -> None:
         first = topic.first_partitions or topic.partitions
         topic_id = topic.topic_id or (about.metadata.topic_id if about.metadata else "")
-        self.topic_ids[lane.topic] = topic_id
+        self.topic_ids[lane] = topic_id
         self._metadata[lane] = CommitMetadata(topic_id, first).encode()
         if what.lost:
             log.error(

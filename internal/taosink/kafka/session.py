@@ -16,7 +16,7 @@ from taosink.kafka.client_log import ClientLog
 from taosink.kafka.closing import close_within, keep
 from taosink.kafka.commit import Committer
 from taosink.kafka.delivery import Delivery
-from taosink.kafka.errors import is_out_of_range, refuses_consumer_protocol
+from taosink.kafka.errors import beyond_help, is_out_of_range, refuses_consumer_protocol
 from taosink.kafka.health import Health
 from taosink.kafka.intake import Intake
 from taosink.kafka.observer import SourceObserver
@@ -155,9 +155,9 @@ class Session:
         self.committer.answered(error, partitions)
 
     def _receive(self, messages: list[Message]) -> None:
-        events: list[Message] = []
+        ends: list[Message] = []
         if any(map(Message.error, messages)):
-            events = [m for m in messages if m.error() is not None]
+            ends = self._errors(messages)
             messages = [m for m in messages if m.error() is None]
         received = 0
         if not self.stopping:  # what comes during a stop stays with the group
@@ -166,19 +166,33 @@ class Session:
         if messages:
             self._size.seen(len(messages), max(received, 1))
             self.health.well()
-        for event in events:
-            self._event(event)
-
-    def _event(self, message: Message) -> None:
-        error = message.error()
-        assert error is not None  # noqa: S101 - chosen for having one
-        lane = Lane(message.topic() or "", message.partition() or 0)
-        if error.code() == KafkaError._PARTITION_EOF:
-            offset = message.offset()
+        for end in ends:
+            offset = end.offset()
             if offset is not None and not self.stopping:
-                self.delivery.end(lane, offset)
+                self.delivery.end(_lane(end), offset)
+        self.delivery.poll_ends()
+
+    def _errors(self, messages: list[Message]) -> list[Message]:
+        """Takes the errors of a poll, before its records: those behind a batch that cannot be read must not be
+        taken. Returns the ends of partitions, which come after the records."""
+        ends = []
+        for message in messages:
+            error = message.error()
+            if error is None:
+                continue
+            if error.code() == KafkaError._PARTITION_EOF:
+                ends.append(message)
+            else:
+                self._error(_lane(message), error)
+        return ends
+
+    def _error(self, lane: Lane, error: KafkaError) -> None:
+        position = self.assignment.positions.get(lane)
+        why = None if position is None else beyond_help(error, position)
+        if why is not None:
+            self.rebalance.block(lane, why)
         elif is_out_of_range(error):
-            if lane in self.assignment.positions:
+            if position is not None:
                 self.assignment.suspend(lane)
                 self._next_start = 0.0
         elif error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
@@ -211,24 +225,22 @@ class Session:
         if not waiting or now < self._next_start:
             return
         self._next_start = now + RETRY_START
+        begins: dict[Lane, int] = {}
         for lane, what in self.resolver.resolve(dict(waiting), now + RETRY_START).items():
             if isinstance(what, Begin):
                 self.rebalance.enter(lane, what, waiting[lane])
-                self.assignment.begin(lane, what.offset)
-                self.committer.hasten()
+                begins[lane] = what.offset
             else:
                 self.assignment.block(lane, what)
+        if begins:
+            self.assignment.begin(begins)
+            self.committer.hasten()
 
     def _watch_topics(self, now: float) -> None:
-        for topic, new in self.watch.changed(now).items():
-            old = self.resolver.topic_ids[topic]
-            for lane, position in list(self.assignment.positions.items()):
-                if lane.topic == topic:
-                    why = other_topic(position, old, new)
-                    self.rebalance.block(lane, why)
-                    log.error(
-                        "kafka.partition_stopped", topic=topic, partition=lane.partition, why=why.message
-                    )
+        for lane, new in self.watch.changed(now).items():
+            if lane in self.assignment.positions:
+                old = self.resolver.topic_ids[lane]
+                self.rebalance.block(lane, other_topic(self.assignment.positions[lane], old, new))
 
     def last_commit(self, seconds: float) -> bool:
         """Commits what has ended, trying again while polling for at most `seconds`; true where nothing is
@@ -261,3 +273,7 @@ class Session:
             return False
         finally:
             self._tracker.end(lanes)
+
+
+def _lane(message: Message) -> Lane:
+    return Lane(message.topic() or "", message.partition() or 0)

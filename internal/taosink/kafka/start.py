@@ -73,7 +73,7 @@ class Begin:
 class Blocked:
     """Not to be read: going on would skip records or read a foreign topic's. An operator decides."""
 
-    reason: Literal["other_topic", "above_high_watermark"]
+    reason: Literal["other_topic", "above_high_watermark", "truncated", "unreadable"]
     offset: int
     message: str
 
@@ -81,9 +81,9 @@ class Blocked:
 def decide(start: Start, lane: LaneFacts, topic: TopicFacts) -> Begin | Blocked:
     """Committed or delivered position, else `start`; never past a gap without counting it."""
     metadata = lane.metadata
-    if metadata and metadata.topic_id and topic.topic_id and metadata.topic_id != topic.topic_id:
-        return other_topic(lane.committed or 0, metadata.topic_id, topic.topic_id)
     known = lane.committed if lane.position is None else lane.position
+    if metadata and metadata.topic_id and topic.topic_id and metadata.topic_id != topic.topic_id:
+        return other_topic(known or 0, metadata.topic_id, topic.topic_id)
     if known is None:
         return Begin(_fresh(start, lane, topic), commit=True)
     if known < lane.low:

@@ -10,6 +10,7 @@ from typing import Any
 
 from confluent_kafka import KafkaException
 
+from taosbatch.offsets import Lane
 from taosink.kafka.asking import Broker, id_of
 
 EVERY = 10.0
@@ -17,9 +18,10 @@ TIMEOUT = 5.0
 
 
 class TopicWatch:
-    """Owned by the polling thread; never blocks. `known` are the ids under which topics are read."""
+    """Owned by the polling thread; never blocks. `known` are the topic ids under which partitions are read: of one
+    topic they may differ, where some came after it was made anew."""
 
-    def __init__(self, broker: Broker, known: Mapping[str, str]) -> None:
+    def __init__(self, broker: Broker, known: Mapping[Lane, str]) -> None:
         self._broker = broker
         self._known = known
         self._next = 0.0
@@ -29,20 +31,26 @@ class TopicWatch:
         """Something hints at a change: the next `changed` asks."""
         self._next = 0.0
 
-    def changed(self, now: float) -> dict[str, str]:
-        """Topics that have another id than the known one, and that id."""
-        found = {}
-        for topic, asked in list(self._asked.items()):
-            if asked.done():
-                del self._asked[topic]
-                new = self._answer(asked)
-                if new and self._known.get(topic, new) != new:
-                    found[topic] = new
-        topics = [topic for topic, known in self._known.items() if known]
-        if topics and now >= self._next and not self._asked:
-            self._next = now + EVERY
-            self._asked = self._broker.begin_topic_ids(topics, TIMEOUT)
-        return found
+    def changed(self, now: float) -> dict[Lane, str]:
+        """Partitions whose topic has another id than the known one, and that id."""
+        answers = {topic: asked for topic, asked in self._asked.items() if asked.done()}
+        for topic in answers:
+            del self._asked[topic]
+        ids = {topic: found for topic, asked in answers.items() if (found := self._answer(asked))}
+        if now >= self._next and not self._asked:
+            topics = {lane.topic for lane, known in self._known.items() if known}
+            if topics:
+                self._next = now + EVERY
+                self._asked = self._broker.begin_topic_ids(topics, TIMEOUT)
+        return (
+            {
+                lane: ids[lane.topic]
+                for lane, known in self._known.items()
+                if known and ids.get(lane.topic, known) != known
+            }
+            if ids
+            else {}
+        )
 
     @staticmethod
     def _answer(asked: "Future[Any]") -> str:
