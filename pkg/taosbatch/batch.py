@@ -28,6 +28,11 @@ class Chunk:
     def __len__(self) -> int:
         return len(self.values)
 
+    @property
+    def begun(self) -> bool:
+        """Whether records of its ticket went ahead: only with the rest do they count as ended."""
+        return len(self.values) < self.ticket.records
+
     def subset(self, indices: Sequence[int]) -> "Chunk":
         """The named records (ascending indices within this chunk), on the same ticket, one attempt later.
 

@@ -225,24 +225,37 @@ class BatchLanes:
         else:
             self._ready[lane.key] = lane
 
-    def drop(self, keys: Iterable[Lane]) -> list[Chunk]:
-        """Takes out what is queued and parked of these lanes; a held lane stays with its worker."""
+    def drop(self, keys: Iterable[Lane], *, begun_too: bool = True) -> list[Chunk]:
+        """Takes out what is queued and parked of these lanes; a held lane stays with its worker. Without
+        `begun_too` the rest of a chunk whose beginning was taken stays, unless it is parked."""
         dropped: list[Chunk] = []
         for key in keys:
             lane = self._lanes.get(key)
             if lane is None:
                 continue
+            rest = None if begun_too else self._rest(lane)
             dropped += lane.returned
             dropped += lane.chunks
             lane.returned.clear()
             lane.chunks.clear()
             lane.due, lane.pressed = -math.inf, False
             self._count(lane, -lane.nbytes, -lane.records)
-            if not lane.held:
+            if rest is not None:
+                lane.chunks.append(rest)
+                self._count(lane, rest.nbytes, len(rest))
+            elif not lane.held:
                 del self._lanes[key]
                 self._ready.pop(key, None)
                 self._parked.pop(key, None)
         return dropped
+
+    def _rest(self, lane: LaneState) -> Chunk | None:
+        """Takes out the rest of a begun chunk, where nothing before it waits."""
+        if not lane.chunks or not lane.chunks[0].begun or lane.returned or lane.key in self._parked:
+            return None
+        rest = lane.chunks.popleft()
+        self._count(lane, -rest.nbytes, -len(rest))
+        return rest
 
     def clear(self) -> list[Chunk]:
         """Takes out everything that is queued and parked."""

@@ -119,12 +119,22 @@ class BatchQueue:
             self._after_leaving()
 
     def drop(self, lanes: Iterable[Lane]) -> list[Chunk]:
-        """Takes out everything queued and parked of lanes that were taken away, and returns it; what a worker
-        holds stays with it. End the lanes' epochs first: then nothing of them can be parked any more."""
+        """Takes out everything queued and parked of lanes that are taken away, and returns it; what a worker
+        holds stays with it. Once the lanes' epochs have ended nothing of them can be parked any more."""
         with self._lock:
             dropped = self._lanes.drop(lanes)
             self._room.notify_all()
             self._after_leaving()
+            return dropped
+
+    def hand_back(self, lanes: Iterable[Lane]) -> list[Chunk]:
+        """Takes out of these lanes what no worker has begun, and returns it. What is left of a chunk whose beginning
+        was taken is released without linger: it is not committed in parts. To be called again after a park."""
+        with self._lock:
+            keys = tuple(lanes)
+            dropped = self._lanes.drop(keys, begun_too=False)
+            self._lanes.hasten(keys)
+            self._wake()
             return dropped
 
     def hasten(self, lanes: Iterable[Lane]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from taosbatch.errors import LaneNotAssignedError, OutOfOrderError, TicketOverrunError
+from taosbatch.lane_offsets import LaneOffsets
 
 
 class Lane(NamedTuple):
@@ -13,22 +14,6 @@ class Lane(NamedTuple):
 
     topic: str
     partition: int
-
-
-class LaneOffsets(NamedTuple):
-    """Where a live lane stands. `delivered` and `committable` are positions (the offset of the next record),
-    `committable` never above `delivered`, both None until something was delivered. `pending_since` is the
-    `now` given with the oldest chunk that is still out, `oldest` its `stamp`, `newest` the last chunk's.
-    """
-
-    epoch: int
-    delivered: int | None
-    committable: int | None
-    committed: int | None
-    pending: int
-    pending_since: float | None
-    oldest: float | None = None
-    newest: float | None = None
 
 
 class _Epoch:
@@ -54,7 +39,17 @@ class _Epoch:
 class Ticket:
     """The records of one chunk that have not ended yet. Thread-safe; `done` may be called from any thread."""
 
-    __slots__ = ("_epoch", "_tracker", "first", "lane", "next_offset", "opened_at", "remaining", "stamp")
+    __slots__ = (
+        "_epoch",
+        "_tracker",
+        "first",
+        "lane",
+        "next_offset",
+        "opened_at",
+        "records",
+        "remaining",
+        "stamp",
+    )
 
     def __init__(
         self,
@@ -73,7 +68,7 @@ class Ticket:
         self.lane = lane
         self.first = first
         self.next_offset = next_offset
-        self.remaining = records
+        self.records = self.remaining = records
         self.opened_at = opened_at
         self.stamp = stamp
 

@@ -101,6 +101,30 @@ def test_a_revoke_waits_for_what_a_worker_holds(real_kafka: KafkaUnderTest, prot
             assert [pending for _, pending, _ in one.seen.revocations] == [0]
 
 
+@PROTOCOLS
+def test_a_revoke_under_a_backlog_writes_nothing_twice(
+    real_kafka: KafkaUnderTest, protocol: GroupProtocol
+) -> None:
+    """What no worker has begun goes to the next owner; what they have begun ends and is committed first."""
+    topic, group, each = unique(), unique("group"), 20_000
+    real_kafka.create_topic(topic, partitions=2)
+    for partition in (0, 1):
+        produce(real_kafka.bootstrap, topic, [b"x"] * each, partition=partition)
+    chosen = replace(options(real_kafka, topic, group, protocol), poll_records=5_000, revoke_deadline=2.0)
+    with running(chosen) as one:
+        one.pace = 0.3
+        wait_for(lambda: len(one.values) > 2_000)
+        with running(chosen) as two:
+            wait_for(lambda: len(two.source.view.lanes) == 1)
+            one.pace = 0.0
+            wait_for(lambda: one.source.at_end and two.source.at_end)
+            [(_, pending, lost)] = [told for told in one.seen.revocations if told[0]]
+            assert pending > 0
+            assert not lost
+            sent = Counter(one.sent + two.sent)
+            assert sent.total() == len(sent) == 2 * each
+
+
 def test_a_revoke_does_not_wait_where_nothing_can_end(real_kafka: KafkaUnderTest) -> None:
     """While the database is down a partition is given up at once, and its records are read by the next
     owner."""

@@ -63,7 +63,8 @@ class Seen(SourceObserver):
 class Rig:
     """`gate` open: batches end as they come. Closed (from the start
     with `closed`): a worker holds what it took until it opens (of partition
-    `gated` only, where given). `pace`: seconds that a batch takes."""
+    `gated` only, where given). `pace`: seconds that a batch takes. `sent` is what a database would have got,
+    `offsets` what ended as well."""
 
     def __init__(
         self,
@@ -90,6 +91,7 @@ class Rig:
         self.tell: Callable[[list[tuple[int, int]]], None] = lambda _ended: None
         self.values: list[bytes] = []
         self.offsets: list[tuple[int, int]] = []
+        self.sent: list[tuple[int | None, int | None]] = []
         self._lock = threading.Lock()
         self._threads = [threading.Thread(target=self._work, name=f"worker-{n}") for n in range(2)]
         self._threads.append(threading.Thread(target=self.source.run, name="poll"))
@@ -107,8 +109,11 @@ class Rig:
     def _write(self, batch: Batch) -> None:
         if self._gated is None or any(lane.partition == self._gated for lane in batch.lanes):
             self.gate.wait()
+        sent = [chunk for chunk in batch.chunks if chunk.ticket.alive]
+        with self._lock:
+            self.sent += [(m.partition(), m.offset()) for chunk in sent for m in chunk.sources]
         time.sleep(self.pace)
-        for chunk in batch.chunks:
+        for chunk in sent:
             if not chunk.ticket.alive:
                 continue
             with self._lock:

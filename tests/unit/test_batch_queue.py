@@ -308,6 +308,44 @@ def test_drop_takes_out_queued_and_parked_chunks_alone() -> None:
     assert not q.wait_empty(timeout=0)
 
 
+def test_what_nobody_has_begun_is_handed_back() -> None:
+    """The rest of a chunk whose beginning was taken stays, and is released at once: a chunk commits as a whole."""
+    feed = Feed()
+    q = queue(BatchRule(min_records=4, max_records=4, linger=60))
+    q.put(feed.chunk(A, 6))
+    begun = taken(q)
+    others = [feed.chunk(A, 3), feed.chunk(A, 2)]
+    for chunk in others:
+        q.put(chunk)
+    assert q.hand_back([A, C]) == others
+    assert (q.records, q.nbytes) == (2, 20)
+    q.finish(begun)
+    assert not q.wait_empty(0, [A])
+    rest = taken(q)
+    assert [len(c) for c in (*begun.chunks, *rest.chunks)] == [4, 2]
+    assert q.hand_back([A]) == []
+    q.finish(rest)
+    assert q.wait_empty(0, [A])
+
+
+def test_a_rest_behind_a_parked_beginning_is_handed_back_with_it() -> None:
+    """Written alone it would stand before what came first, and not be committed."""
+    clock, feed = FakeClock(), Feed()
+    q = queue(BatchRule(min_records=4, max_records=4, linger=60), clock=clock)
+    q.put(feed.chunk(A, 6))
+    held = taken(q)
+    q.park(held.chunks, clock.now + 9)
+    assert [len(c) for c in q.hand_back([A])] == [4, 2]
+    q.finish(held)
+    assert q.wait_empty(0, [A])
+    q.put(feed.chunk(B, 6))
+    held = taken(q)
+    q.park(held.chunks, clock.now + 9)
+    q.finish(held)
+    assert [len(c) for c in q.hand_back([B])] == [4, 2]
+    assert q.wait_empty(0)
+
+
 def test_drop_forgets_a_parked_lane_and_its_time() -> None:
     """A lane that comes back starts without the due time of its former life."""
     clock, feed = FakeClock(), Feed()

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from taosbatch.offsets import Lane, LaneOffsets
+from taosbatch.lane_offsets import LaneOffsets
+from taosbatch.offsets import Lane
 from taosink.observe.progress import Progress, Standing
 from taosink.observe.rates import REMEMBER, Rates, Totals, desired
 from taosink.observe.status.look import lag_seconds

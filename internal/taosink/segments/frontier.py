@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from taosbatch.offsets import Lane, LaneOffsets, OffsetTracker
+from taosbatch.lane_offsets import LaneOffsets
+from taosbatch.offsets import Lane, OffsetTracker
 
 LAG_AGE = 1.0
 """Seconds that the source's lag may be old."""

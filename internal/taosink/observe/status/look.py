@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from taosbatch.offsets import Lane, LaneOffsets
+from taosbatch.lane_offsets import LaneOffsets
+from taosbatch.offsets import Lane
 from taosink.kafka.dead_letters import DeadLetterState
 from taosink.kafka.source import Ends, View
 from taosink.observe.counters import Counts
