@@ -170,12 +170,15 @@ class Follower:
             known = 0
         if count == known:
             return
+        from_end = self._start == "end" and not self._looked
+        places = self._places(topic, range(known, count), _END if from_end else _BEGINNING)
+        if places is None:
+            return  # the next look asks again
         if topic in self._seen and not known:
             self._on_restart(topic)
-        from_end = self._start == "end" and not self._looked
         self._known[topic] = count
         self._seen.add(topic)
-        self._assign(topic, range(known, count), _END if from_end else _BEGINNING)
+        self._assign(places)
 
     def _missing(self, topic: str) -> None:
         if topic not in self._known:
@@ -200,10 +203,20 @@ class Follower:
         self._unread -= {(topic, p) for p in range(count)}
         self._consumer.incremental_unassign([TopicPartition(topic, p) for p in range(count)])
 
-    def _assign(self, topic: str, partitions: Iterable[int], offset: int) -> None:
-        places = [TopicPartition(topic, p, offset) for p in partitions]
+    def _places(self, topic: str, partitions: Iterable[int], where: int) -> list[TopicPartition] | None:
+        """The offsets of the beginnings or ends; None where one is not told. librdkafka is not given the question
+        itself: a late answer makes it ask again, and go on from there in the midst of reading."""
+        asked = [TopicPartition(topic, p, where) for p in partitions]
+        try:
+            found = self._consumer.offsets_for_times(asked, timeout=METADATA_TIMEOUT)
+        except KafkaException as error:
+            self._down(error.args[0].str())
+            return None
+        return None if any(tp.error is not None or tp.offset < 0 for tp in found) else found
+
+    def _assign(self, places: list[TopicPartition]) -> None:
         if not self._caught_up:
-            self._unread |= {(topic, tp.partition) for tp in places}
+            self._unread |= {(tp.topic, tp.partition) for tp in places}
         self._consumer.incremental_assign(places)
 
     def _read(self) -> bool:
@@ -240,8 +253,12 @@ class Follower:
             log.warning(
                 "kafka.follow_passed_over", topic=topic, partition=partition, meaning="answers were missed"
             )
+            places = self._places(topic, [partition], _BEGINNING)
+            if places is None:
+                self._forget(topic)
+                return True
             self._consumer.incremental_unassign([TopicPartition(topic, partition)])
-            self._assign(topic, [partition], _BEGINNING)
+            self._assign(places)
         else:
             log.warning("kafka.follow_error", topic=topic, partition=partition, error=error.str())
             return True
