@@ -21,6 +21,9 @@ from taosink.taos.errors import TaosError
 DEAD_LETTER_WAIT = 0.2
 """Seconds until a record is tried again that found the bound on unacknowledged dead letters reached."""
 
+OUTAGE = 2.0
+"""Seconds without a batch that went through, after which one that does ends the pauses of all."""
+
 UNPROVEN_WAIT = 0.02
 """Seconds until it is looked again whether this process still is a member of its group."""
 
@@ -128,12 +131,18 @@ class Pipeline:
             for chunk in batch.chunks:
                 self._replies.stored(chunk, held.get(id(chunk), ()))
         if written.cause is None and len(unsettled) < len(batch):
-            self._waits.wrote()
+            self._went_through()
         refused = self._dead_letter(batch, written.rejects)
         waiting = sorted({*refused, *written.waiting})
         self._gate.judge(waiting, written.rejects, self._clock())
         if waiting:
             self._park(batch, waiting, written)
+
+    def _went_through(self) -> None:
+        """After an outage nobody waits out the pause that it grew to. One of less than OUTAGE is no sign of that: a
+        lane that waits alone would be tried with every batch of its neighbours."""
+        if self._waits.wrote() >= OUTAGE:
+            self._queue.release(self._queue.parked())
 
     def _dead_letter(self, batch: Batch, rejects: Sequence[Reject]) -> list[int]:
         """Hands the rejects over; returns the indices that have to wait: the dead letters' bound is reached, or

@@ -1,7 +1,7 @@
 """A worker's settling of a batch, with the real queue and tracker and a scripted writer."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from taosbatch.encoding import Reason, Reject
 from taosbatch.offsets import Lane, OffsetTracker
 from taosink.observe.counters import Counters
 from taosink.observe.waits import Waits
-from taosink.pipeline import Pipeline
+from taosink.pipeline import OUTAGE, Pipeline
 from taosink.poison_gate import Breakers
 from taosink.ports import PoisonGate, Written
 
@@ -57,7 +57,7 @@ class Rig:
         self.writer = ScriptedWriter(list(answers))
         self.letters = Letters(room)
         self.counters = Counters()
-        self.waits = Waits(needs_operator=lambda _: False)
+        self.waits = Waits(needs_operator=lambda _: False, clock=lambda: self.now)
         self.abandoned = False
         self.member = True
         self.pipeline = Pipeline(
@@ -241,6 +241,22 @@ def test_the_backoff_grows_with_the_attempts_of_a_chunk() -> None:
 
 def refused(index: int) -> Reject:
     return Reject(index, Reason.DATABASE, "outside KEEP", "d", 0x060B)
+
+
+@pytest.mark.parametrize(("outage", "waits_on"), [(OUTAGE, False), (OUTAGE / 2, True)])
+def test_the_first_batch_after_an_outage_ends_the_pauses_of_all(outage: float, waits_on: bool) -> None:
+    """They had grown by attempts that no longer say anything. A short silence is no outage: where one lane alone
+    waits, its neighbours' batches are no reason to try it."""
+    down = Written([], [0], OSError("down"), delay=outage)
+    rig = Rig(down, replace(down, delay=60.0), Written([], []))
+    rig.put(A, b"1")
+    rig.run()
+    rig.put(B, b"2")
+    rig.run()
+    rig.now += outage
+    rig.run()
+    assert rig.tracker.committable() == {A: 1}
+    assert (rig.queue.take(0.0) is None) == waits_on
 
 
 def test_a_lane_that_is_mostly_poison_stops_and_its_neighbour_goes_on() -> None:

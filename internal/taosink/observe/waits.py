@@ -76,15 +76,17 @@ class Waits:
             self._told = True
             return True
 
-    def wrote(self) -> None:
-        """A batch went through."""
+    def wrote(self) -> float:
+        """A batch went through; returns the seconds for which none did, 0.0 where nothing was said to wait."""
         if self._cause is None:
-            return
+            return 0.0
         with self._lock:
             cause, self._cause = self._cause, None
             since, told = self._since, self._told
+        lasted = self._clock() - since
         if cause is not None and told:
-            log.info("write.resumed", after_seconds=round(self._clock() - since, 1), was=str(cause))
+            log.info("write.resumed", after_seconds=round(lasted, 1), was=str(cause))
+        return lasted
 
 
 def _kind(cause: Exception) -> str:
