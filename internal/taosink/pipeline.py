@@ -21,9 +21,6 @@ from taosink.taos.errors import TaosError
 DEAD_LETTER_WAIT = 0.2
 """Seconds until a record is tried again that found the bound on unacknowledged dead letters reached."""
 
-OUTAGE = 2.0
-"""Seconds without a batch that went through, after which one that does ends the pauses of all."""
-
 UNPROVEN_WAIT = 0.02
 """Seconds until it is looked again whether this process still is a member of its group."""
 
@@ -67,6 +64,7 @@ class Pipeline:
         self._clock = clock
         self._rand = rand
         self._gate: Gate
+        self._began = 0.0
 
     def __call__(self, batch: Batch) -> None:
         """Blocks for its turn at the rate given, and for as long as the database takes to answer. Rows of an
@@ -81,6 +79,7 @@ class Pipeline:
         if ready:
             batch = Batch(tuple(ready), batch.first_at)
             self._gate = Gate(batch, self._breakers)
+            self._began = self._clock()
             # Every line that is written meanwhile names them. A defect leaves them there for its own line: the thread
             # ends with it.
             structlog.contextvars.bind_contextvars(chunks=Places(ready))
@@ -130,19 +129,14 @@ class Pipeline:
         if self._replies is not None:
             for chunk in batch.chunks:
                 self._replies.stored(chunk, held.get(id(chunk), ()))
-        if written.cause is None and len(unsettled) < len(batch):
-            self._went_through()
+        if written.cause is None and len(unsettled) < len(batch) and self._waits.wrote():
+            # An outage is over: nobody waits out the pause that it grew to.
+            self._queue.release(self._queue.parked())
         refused = self._dead_letter(batch, written.rejects)
         waiting = sorted({*refused, *written.waiting})
         self._gate.judge(waiting, written.rejects, self._clock())
         if waiting:
             self._park(batch, waiting, written)
-
-    def _went_through(self) -> None:
-        """After an outage nobody waits out the pause that it grew to. One of less than OUTAGE is no sign of that: a
-        lane that waits alone would be tried with every batch of its neighbours."""
-        if self._waits.wrote() >= OUTAGE:
-            self._queue.release(self._queue.parked())
 
     def _dead_letter(self, batch: Batch, rejects: Sequence[Reject]) -> list[int]:
         """Hands the rejects over; returns the indices that have to wait: the dead letters' bound is reached, or
@@ -197,7 +191,9 @@ class Pipeline:
 
     def _delay(self, chunk: Chunk, written: Written) -> float:
         if written.cause is not None:
-            return max(written.delay, self._backoff.delay(chunk.attempt, self._rand))
+            # What was under way when the outage ended failed by it, and is tried again as after a first failure.
+            attempt = 0 if self._waits.recovered_at >= self._began else chunk.attempt
+            return max(written.delay, self._backoff.delay(attempt, self._rand))
         return written.delay if written.waiting else DEAD_LETTER_WAIT
 
 

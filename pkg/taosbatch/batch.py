@@ -30,8 +30,8 @@ class Chunk:
 
     @property
     def begun(self) -> bool:
-        """Whether records of its ticket went ahead: only with the rest do they count as ended."""
-        return len(self.values) < self.ticket.records
+        """Whether a worker has had it, or other records of its ticket: a ticket is committed as a whole."""
+        return self.attempt > 0 or len(self.values) < self.ticket.records
 
     def subset(self, indices: Sequence[int]) -> "Chunk":
         """The named records (ascending indices within this chunk), on the same ticket, one attempt later.

@@ -1,6 +1,7 @@
 """What the batch queue holds and decides, without threads: lanes, bounds, and which batch is next."""
 
 import math
+from collections import deque
 from collections.abc import Iterable, Sequence
 
 from taosbatch.batch import Batch, Chunk
@@ -225,37 +226,50 @@ class BatchLanes:
         else:
             self._ready[lane.key] = lane
 
-    def drop(self, keys: Iterable[Lane], *, begun_too: bool = True) -> list[Chunk]:
-        """Takes out what is queued and parked of these lanes; a held lane stays with its worker. Without
-        `begun_too` the rest of a chunk whose beginning was taken stays, unless it is parked."""
+    def drop(self, keys: Iterable[Lane]) -> list[Chunk]:
+        """Takes out what is queued and parked of these lanes; a held lane stays with its worker."""
+        dropped: list[Chunk] = []
+        for key in keys:
+            if (lane := self._lanes.get(key)) is not None:
+                dropped += self._drop(lane)
+                lane.torn = False
+        return dropped
+
+    def _drop(self, lane: LaneState) -> list[Chunk]:
+        dropped = [*lane.returned, *lane.chunks]
+        lane.returned.clear()
+        lane.chunks.clear()
+        lane.due, lane.pressed = -math.inf, False
+        self._count(lane, -lane.nbytes, -lane.records)
+        self._leave(lane)
+        return dropped
+
+    def hand_back(self, keys: Iterable[Lane], until: float) -> list[Chunk]:
+        """As drop, but leaves what was begun (it stands first), unless it is not due before `until`."""
         dropped: list[Chunk] = []
         for key in keys:
             lane = self._lanes.get(key)
             if lane is None:
                 continue
-            rest = None if begun_too else self._rest(lane)
-            dropped += lane.returned
-            dropped += lane.chunks
-            lane.returned.clear()
-            lane.chunks.clear()
-            lane.due, lane.pressed = -math.inf, False
-            self._count(lane, -lane.nbytes, -lane.records)
-            if rest is not None:
-                lane.chunks.append(rest)
-                self._count(lane, rest.nbytes, len(rest))
-            elif not lane.held:
-                del self._lanes[key]
-                self._ready.pop(key, None)
-                self._parked.pop(key, None)
+            lane.torn |= lane.due > until
+            dropped += self._drop(lane) if lane.torn else self._drop_unbegun(lane)
         return dropped
 
-    def _rest(self, lane: LaneState) -> Chunk | None:
-        """Takes out the rest of a begun chunk, where nothing before it waits."""
-        if not lane.chunks or not lane.chunks[0].begun or lane.returned or lane.key in self._parked:
-            return None
-        rest = lane.chunks.popleft()
-        self._count(lane, -rest.nbytes, -len(rest))
-        return rest
+    def _drop_unbegun(self, lane: LaneState) -> list[Chunk]:
+        dropped: deque[Chunk] = deque()
+        while lane.chunks and not lane.chunks[-1].begun:
+            chunk = lane.chunks.pop()
+            self._count(lane, -chunk.nbytes, -len(chunk))
+            dropped.appendleft(chunk)
+        if not lane.chunks:
+            self._leave(lane)
+        return list(dropped)
+
+    def _leave(self, lane: LaneState) -> None:
+        if not lane.held:
+            del self._lanes[lane.key]
+            self._ready.pop(lane.key, None)
+            self._parked.pop(lane.key, None)
 
     def clear(self) -> list[Chunk]:
         """Takes out everything that is queued and parked."""

@@ -13,10 +13,11 @@ from taosbatch.offsets import Lane
 class LaneState:
     """One lane: its chunks in order, what its holder handed back, and from when on it may be taken.
 
-    `pressed`: whoever fills or drains it gains nothing by waiting for a larger batch.
+    `pressed`: whoever fills or drains it gains nothing by waiting for a larger batch. `torn`: what was handed back
+    of it is to be read again, and so is all behind it.
     """
 
-    __slots__ = ("chunks", "due", "held", "key", "nbytes", "pressed", "records", "returned")
+    __slots__ = ("chunks", "due", "held", "key", "nbytes", "pressed", "records", "returned", "torn")
 
     def __init__(self, key: Lane) -> None:
         self.key = key
@@ -27,6 +28,7 @@ class LaneState:
         self.due = -math.inf
         self.held = False
         self.pressed = False
+        self.torn = False
 
     def first_at(self) -> float:
         return self.chunks[0].queued_at

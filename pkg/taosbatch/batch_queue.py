@@ -127,12 +127,12 @@ class BatchQueue:
             self._after_leaving()
             return dropped
 
-    def hand_back(self, lanes: Iterable[Lane]) -> list[Chunk]:
-        """Takes out of these lanes what no worker has begun, and returns it. What is left of a chunk whose beginning
-        was taken is released without linger: it is not committed in parts. To be called again after a park."""
+    def hand_back(self, lanes: Iterable[Lane], until: float) -> list[Chunk]:
+        """Takes out of these lanes what no worker has begun, and returns it; of a lane that is parked beyond `until`
+        everything. What was begun stays, and is released without linger. To be called again after a park."""
         with self._lock:
             keys = tuple(lanes)
-            dropped = self._lanes.drop(keys, begun_too=False)
+            dropped = self._lanes.hand_back(keys, until)
             self._lanes.hasten(keys)
             self._wake()
             return dropped

@@ -1,10 +1,11 @@
 import threading
 import time
+from collections.abc import Iterable
 
 import pytest
 from support.chunks import FakeClock, Feed, lane
 
-from taosbatch.batch import Batch
+from taosbatch.batch import Batch, Chunk
 from taosbatch.batch_queue import BatchQueue
 from taosbatch.batch_rule import BatchRule
 from taosbatch.errors import NotHeldError, QueueClosedError
@@ -308,42 +309,75 @@ def test_drop_takes_out_queued_and_parked_chunks_alone() -> None:
     assert not q.wait_empty(timeout=0)
 
 
+FOURS = BatchRule(min_records=4, max_records=4, linger=60)
+
+
+def sizes(chunks: Iterable[Chunk]) -> list[int]:
+    return [len(chunk) for chunk in chunks]
+
+
 def test_what_nobody_has_begun_is_handed_back() -> None:
     """The rest of a chunk whose beginning was taken stays, and is released at once: a chunk commits as a whole."""
-    feed = Feed()
-    q = queue(BatchRule(min_records=4, max_records=4, linger=60))
+    clock, feed = FakeClock(), Feed()
+    q = queue(FOURS, clock=clock)
     q.put(feed.chunk(A, 6))
     begun = taken(q)
     others = [feed.chunk(A, 3), feed.chunk(A, 2)]
-    for chunk in others:
+    untouched = feed.chunk(B, 3)
+    for chunk in (*others, untouched):
         q.put(chunk)
-    assert q.hand_back([A, C]) == others
+    assert q.hand_back([A, B, C], clock.now + 1) == [*others, untouched]
     assert (q.records, q.nbytes) == (2, 20)
     q.finish(begun)
     assert not q.wait_empty(0, [A])
     rest = taken(q)
-    assert [len(c) for c in (*begun.chunks, *rest.chunks)] == [4, 2]
-    assert q.hand_back([A]) == []
+    assert sizes((*begun.chunks, *rest.chunks)) == [4, 2]
+    assert q.hand_back([A], clock.now + 1) == []
     q.finish(rest)
-    assert q.wait_empty(0, [A])
-
-
-def test_a_rest_behind_a_parked_beginning_is_handed_back_with_it() -> None:
-    """Written alone it would stand before what came first, and not be committed."""
-    clock, feed = FakeClock(), Feed()
-    q = queue(BatchRule(min_records=4, max_records=4, linger=60), clock=clock)
-    q.put(feed.chunk(A, 6))
-    held = taken(q)
-    q.park(held.chunks, clock.now + 9)
-    assert [len(c) for c in q.hand_back([A])] == [4, 2]
-    q.finish(held)
-    assert q.wait_empty(0, [A])
-    q.put(feed.chunk(B, 6))
-    held = taken(q)
-    q.park(held.chunks, clock.now + 9)
-    q.finish(held)
-    assert [len(c) for c in q.hand_back([B])] == [4, 2]
     assert q.wait_empty(0)
+
+
+def test_all_that_is_left_of_a_begun_chunk_stays_together() -> None:
+    """Two rows of its first part wait, and the second part behind them: one without the other commits nothing."""
+    clock, feed = FakeClock(), Feed()
+    q = queue(FOURS, clock=clock)
+    q.put(feed.chunk(A, 8))
+    begun = taken(q)
+    q.put(feed.chunk(A, 3))
+    q.park([begun.chunks[0].subset([2, 3])], clock.now + 0.5)
+    q.finish(begun)
+    assert sizes(q.hand_back([A], clock.now + 1)) == [3]
+    clock.now += 0.5
+    assert [sizes(taken(q).chunks), q.records] == [[2], 4]
+
+
+def test_what_is_handed_back_between_two_parks_takes_the_second_with_it() -> None:
+    """Written alone it would stand before what came first."""
+    clock, feed = FakeClock(), Feed()
+    q = queue(clock=clock)
+    first, second = feed.chunk(A, 2), feed.chunk(A, 2)
+    q.put(first)
+    q.put(second)
+    held = taken(q)
+    q.park([first.subset([0, 1])], clock.now + 9)
+    assert sizes(q.hand_back([A], clock.now + 1)) == [2]
+    q.park([second.subset([0, 1])], clock.now)
+    q.finish(held)
+    assert sizes(q.hand_back([A], clock.now + 1)) == [2]
+    assert q.wait_empty(0)
+
+
+def test_a_whole_chunk_that_was_tried_is_begun() -> None:
+    """It may be stored in part, or wait for a moment only; parked for longer than there is time, it goes too."""
+    clock, feed = FakeClock(), Feed()
+    q = queue(clock=clock)
+    for due, left in ((0.5, []), (2.0, [2])):
+        q.put(feed.chunk(A, 2))
+        held = taken(q)
+        q.park([held.chunks[0].subset([0, 1])], clock.now + due)
+        q.finish(held)
+        assert sizes(q.hand_back([A], clock.now + 1)) == left
+        q.drop([A])
 
 
 def test_drop_forgets_a_parked_lane_and_its_time() -> None:

@@ -11,7 +11,7 @@ from support.chunks import FakeClock, Feed, lane
 from taosbatch.batch import Batch
 from taosbatch.batch_queue import BatchQueue
 from taosbatch.batch_rule import BatchRule
-from taosbatch.offsets import Lane
+from taosbatch.offsets import Lane, Ticket
 
 LANES = [lane(i) for i in range(5)]
 MAX_BYTES, MAX_RECORDS, WORKERS = 400, 60, 2
@@ -24,6 +24,7 @@ class LaneModel:
     values: list[bytes] = field(default_factory=list)
     since: list[float] = field(default_factory=list)
     due: float = -math.inf
+    torn: bool = False
     holder: Batch | None = None
 
 
@@ -35,6 +36,8 @@ class QueueMachine(RuleBasedStateMachine):
         self.queue = BatchQueue(self.rule, MAX_BYTES, MAX_RECORDS, WORKERS, clock=self.clock)
         self.model = {key: LaneModel() for key in LANES}
         self.held: list[Batch] = []
+        self.ticket_of: dict[bytes, Ticket] = {}
+        self.taken: set[Ticket] = set()
         self.refused = False
         self.largest = 0
         self.assigned = 1
@@ -44,6 +47,7 @@ class QueueMachine(RuleBasedStateMachine):
         chunk = self.feed.chunk(key, records, records * size)
         if self.queue.put(chunk):
             self.model[key].values += chunk.values
+            self.ticket_of |= dict.fromkeys(chunk.values, chunk.ticket)
             self.model[key].since += [self.clock.now] * records
             self.largest = max(self.largest, chunk.nbytes)
         else:
@@ -89,6 +93,7 @@ class QueueMachine(RuleBasedStateMachine):
             assert here.values[: len(chunk)] == chunk.values, "a lane's order was broken"
             del here.values[: len(chunk)], here.since[: len(chunk)]
             here.holder = batch
+        self.taken |= {chunk.ticket for chunk in batch.chunks}
         self.held.append(batch)
         self.refused = False
 
@@ -125,6 +130,25 @@ class QueueMachine(RuleBasedStateMachine):
             here.holder = None
             here.values[:0] = [value for value, _ in returned]
             here.since[:0] = [since for _, since in returned]
+            here.torn = here.torn and bool(here.values)
+
+    @rule(key=st.sampled_from(LANES), ahead=st.sampled_from([0.0, 1.0]))
+    def hand_back(self, key: Lane, ahead: float) -> None:
+        here, until = self.model[key], self.clock.now + ahead
+        dropped = [v for chunk in self.queue.hand_back([key], until) for v in chunk.values]
+        left = len(here.values) - len(dropped)
+        here.torn |= here.due > until
+        assert left == (0 if here.torn else self.begun(key))
+        assert here.values[left:] == dropped
+        del here.values[left:], here.since[left:]
+        if here.torn:
+            here.due = -math.inf
+        if here.holder is None and not here.values:
+            here.torn = False
+
+    def begun(self, key: Lane) -> int:
+        """How many of the lane's values are of a ticket of which some were taken."""
+        return sum(self.ticket_of[value] in self.taken for value in self.model[key].values)
 
     @rule(key=st.sampled_from(LANES))
     def revoke(self, key: Lane) -> None:
@@ -134,7 +158,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert [v for chunk in dropped for v in chunk.values] == here.values
         here.values.clear()
         here.since.clear()
-        here.due = -math.inf
+        here.due, here.torn = -math.inf, False
 
     @invariant()
     def counts_and_bounds_hold(self) -> None:

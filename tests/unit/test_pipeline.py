@@ -13,8 +13,8 @@ from taosbatch.breaker import BreakerRule
 from taosbatch.encoding import Reason, Reject
 from taosbatch.offsets import Lane, OffsetTracker
 from taosink.observe.counters import Counters
-from taosink.observe.waits import Waits
-from taosink.pipeline import OUTAGE, Pipeline
+from taosink.observe.waits import OUTAGE, Waits
+from taosink.pipeline import Pipeline
 from taosink.poison_gate import Breakers
 from taosink.ports import PoisonGate, Written
 
@@ -27,10 +27,12 @@ class ScriptedWriter:
     seen: list[list[bytes]] = field(default_factory=list)
     asked: list[bool] = field(default_factory=list)
     allow_poison: PoisonGate | None = None
+    meanwhile: Callable[[], object] = lambda: None
 
     def write(self, values: Sequence[bytes], owned: Callable[[], bool]) -> Written:
         self.seen.append(list(values))
         self.asked.append(owned())
+        self.meanwhile()
         return self.answers.pop(0)
 
     def close(self) -> None: ...
@@ -257,6 +259,25 @@ def test_the_first_batch_after_an_outage_ends_the_pauses_of_all(outage: float, w
     rig.run()
     assert rig.tracker.committable() == {A: 1}
     assert (rig.queue.take(0.0) is None) == waits_on
+
+
+@pytest.mark.parametrize(("began_before", "due"), [(True, 0.2), (False, 0.8)])
+def test_what_fails_by_an_outage_that_has_ended_is_tried_again_soon(began_before: bool, due: float) -> None:
+    """Its statement was under way when another one went through: its pause begins anew."""
+    down = Written([], [0], OSError("down"))
+    rig = Rig(down, down, down)
+    rig.put(A, b"1")
+    rig.run()
+    rig.now += OUTAGE
+    rig.run()
+    rig.now += OUTAGE
+    if began_before:
+        rig.writer.meanwhile = rig.waits.wrote
+    else:
+        rig.waits.wrote()
+        rig.now += 0.1
+    rig.run()
+    assert rig.queue.parked() == {A: pytest.approx(rig.now + due)}
 
 
 def test_a_lane_that_is_mostly_poison_stops_and_its_neighbour_goes_on() -> None:

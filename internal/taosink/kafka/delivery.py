@@ -9,6 +9,7 @@ from taosink.kafka.gaps import Gap, Gaps, first_gap
 from taosink.kafka.intake import Intake
 from taosink.kafka.observer import SourceObserver
 from taosink.kafka.rebalance import Rebalance
+from taosink.kafka.start import Blocked
 
 log = structlog.get_logger(__name__)
 
@@ -37,18 +38,21 @@ class Delivery:
         self._again: dict[Lane, int] = {}
         self.crowded = False
 
-    def poll_begins(self) -> None:
-        self._again.clear()
-
     def poll_ends(self) -> None:
         """Puts librdkafka back to where lanes are to be read again, all at once: without cooperation each time puts
         back every lane, and what was taken of the others meanwhile would come twice."""
         again = {lane: offset for lane, offset in self._again.items() if lane in self._assignment.positions}
+        self._again.clear()
         if again:
             self._assignment.begin(again)
 
-    def records(self, lane: Lane, messages: list[Message]) -> int:
-        """Takes a lane's records of this poll, all or none; returns the bytes that they count for."""
+    def records(self, lane: Lane, messages: list[Message], stop: Blocked | None = None) -> int:
+        """Takes a lane's records of this poll, all or none, of one that stops those before that place; returns the
+        bytes that they count for."""
+        if stop is not None:
+            messages = [m for m in messages if (m.offset() or 0) < stop.offset]
+            if not messages:
+                return 0
         position = self._assignment.positions.get(lane)
         first, last = messages[0].offset(), messages[-1].offset()
         if position is None or first is None or last is None:

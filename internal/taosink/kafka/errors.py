@@ -132,21 +132,26 @@ _UNREADABLE = frozenset((KafkaError._BAD_MSG, KafkaError._BAD_COMPRESSION, Kafka
 """Of a batch of records; librdkafka passes over it, or asks for it for ever."""
 
 
-def beyond_help(error: KafkaError, position: int) -> Blocked | None:
-    """Why a partition that is read cannot go on from `position`; None where it can, or where asking the broker
-    tells how. Of a truncated log nothing but the text tells: its end may have grown past the position again."""
+def beyond_help(error: KafkaError, position: int, offset: int | None) -> Blocked | None:
+    """Why a partition that was read up to `position` cannot be read on, by an error that names `offset`; None where
+    it can, or where asking the broker tells how. Records before the place that it gives are good.
+
+    Of a truncated log nothing but the text tells: its end may have grown past the position again.
+    """
     if error.code() in _UNREADABLE:
+        at = max(position, offset or 0)
         return Blocked(
             "unreadable",
-            position,
-            f"records from offset {position} on cannot be read ({error.str()}): the log is damaged, or a newer "
-            "producer wrote them; mend the topic, or reset the group's offsets to behind them",
+            at,
+            f"records from offset {at} on cannot be read ({error.str()}): the log is damaged, or a newer producer "
+            f"wrote them; mend the topic, or, once the group has committed {at}, reset its offsets to behind them "
+            "(what is passed over so is lost)",
         )
     if error.code() == KafkaError._LOG_TRUNCATION or (is_out_of_range(error) and _TRUNCATED in error.str()):
         return Blocked(
             "truncated",
             position,
-            f"the broker lost acknowledged records before offset {position} ({error.str()}), and others stand there "
-            "now; reset the group's offsets to the end that it names to read them",
+            f"the broker lost acknowledged records before offset {position} ({error.str()}), and others may stand "
+            f"there now; once the group has committed {position}, reset its offsets to the end that the broker names",
         )
     return None

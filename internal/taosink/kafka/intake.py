@@ -78,11 +78,15 @@ class Intake:
             if not chunks:
                 del self._overflow[lane]
 
-    def drop(self, lanes: Iterable[Lane]) -> None:
-        """Forgets what waits of lanes whose epoch has ended."""
+    def drop(self, lanes: Iterable[Lane]) -> int:
+        """Forgets what waits of lanes that are taken away; returns how many records."""
+        records = 0
         for lane in lanes:
-            self.overflow_bytes -= sum(chunk.nbytes for chunk in self._overflow.pop(lane, ()))
+            chunks = self._overflow.pop(lane, ())
+            self.overflow_bytes -= sum(chunk.nbytes for chunk in chunks)
+            records += sum(map(len, chunks))
             self._full_at.pop(lane, None)
+        return records
 
     def pressure(self, lanes: Iterable[Lane]) -> Pressure:
         """How full everything is; a lane that was found full is measured by what it then held, so that it

@@ -102,8 +102,8 @@ class Rebalance:
             if self.stop_at is not None:
                 deadline = min(deadline, self.stop_at)
             left = max(0.0, deadline - self.clock())
-            if not self._drain(lanes, deadline - left * HAND_BACK):
-                self._hand_back(lanes, deadline)
+            self._drain(lanes, deadline - left * HAND_BACK)
+            self._hand_back(lanes, deadline)
             if not self.health.brokers_down:
                 self.committer.now()
         self._end(lanes, lost=False)
@@ -111,25 +111,26 @@ class Rebalance:
     def _lose(self, lanes: list[Lane]) -> None:
         self._end(lanes, lost=True)
 
-    def _drain(self, lanes: list[Lane], deadline: float) -> bool:
-        """Gives what was delivered of these lanes the time to end, as far as it can end at all; whether it did."""
+    def _drain(self, lanes: list[Lane], deadline: float) -> None:
+        """Gives what was delivered of these lanes the time to end, as far as it can end at all."""
         self.queue.hasten(lanes)
         while (left := deadline - self.clock()) > 0 and self.can_finish() and self._hopeful(lanes, deadline):
             self.intake.flush()
             self.queue.hasten(lanes)
             self._prove()
             if self.tracker.wait_done(lanes, min(_LOOK, left)):
-                return True
-        return False
+                return
 
     def _hand_back(self, lanes: list[Lane], deadline: float) -> None:
-        """Takes back what no worker has begun, and lets what they hold of these lanes end."""
+        """Takes back what no worker has begun, and lets the rest end: statements, and letters on their way."""
+        handed = self.intake.drop(lanes)
         while (left := deadline - self.clock()) > 0 and self.can_finish():
             # Each time anew: what a worker parks goes back into the queue.
-            self.queue.hand_back(lanes)
-            self._prove()
-            if self.queue.wait_empty(min(_LOOK, left), lanes):
+            handed += sum(map(len, self.queue.hand_back(lanes, deadline)))
+            if sum(map(self.tracker.pending, lanes)) <= handed:
                 return
+            self._prove()
+            self.tracker.wait_done(lanes, min(_LOOK, left))
 
     def _prove(self) -> None:
         """Workers write only while the membership is proven, and nobody else commits within a callback."""
@@ -146,6 +147,10 @@ class Rebalance:
     def block(self, lane: Lane, why: Blocked) -> None:
         """Stops a lane that was being read: nothing more of it is written or committed."""
         self.forget([lane])
+        self.hold(lane, why)
+
+    def hold(self, lane: Lane, why: Blocked) -> None:
+        """Reads a lane no further; what was delivered of it ends and is committed."""
         self.assignment.block(lane, why)
         log.error("kafka.partition_stopped", topic=lane.topic, partition=lane.partition, why=why.message)
 

@@ -23,7 +23,7 @@ from taosink.kafka.observer import SourceObserver
 from taosink.kafka.options import SourceOptions
 from taosink.kafka.rebalance import Rebalance
 from taosink.kafka.resolver import Resolver
-from taosink.kafka.start import Begin, other_topic
+from taosink.kafka.start import Begin, Blocked, other_topic
 from taosink.kafka.topic_watch import TopicWatch
 
 log = structlog.get_logger(__name__)
@@ -118,7 +118,6 @@ class Session:
         Raises ProtocolRefusedError and FatalClientError; anything else is a defect.
         """
         self.rebalance.poll_begins()
-        self.delivery.poll_begins()
         timeout = POLL_OVERFLOW if self.intake.waiting else POLL
         # One poll is often of one partition: more than a lane's cap of it would crowd out the other lanes.
         share = min(self._options.refill_bytes, self._queue.lane_cap)
@@ -156,43 +155,47 @@ class Session:
 
     def _receive(self, messages: list[Message]) -> None:
         ends: list[Message] = []
+        stops: dict[Lane, Blocked] = {}
         if any(map(Message.error, messages)):
-            ends = self._errors(messages)
+            ends, stops = self._errors(messages)
             messages = [m for m in messages if m.error() is None]
         received = 0
         if not self.stopping:  # what comes during a stop stays with the group
             for lane, of_lane in lanes_of(messages).items():
-                received += self.delivery.records(lane, of_lane)
+                received += self.delivery.records(lane, of_lane, stops.get(lane))
         if messages:
             self._size.seen(len(messages), max(received, 1))
             self.health.well()
         for end in ends:
-            offset = end.offset()
-            if offset is not None and not self.stopping:
-                self.delivery.end(_lane(end), offset)
+            lane, offset = _lane(end), end.offset()
+            if offset is not None and lane not in stops and not self.stopping:
+                self.delivery.end(lane, offset)
+        for lane, why in stops.items():
+            self.rebalance.hold(lane, why)
         self.delivery.poll_ends()
 
-    def _errors(self, messages: list[Message]) -> list[Message]:
-        """Takes the errors of a poll, before its records: those behind a batch that cannot be read must not be
-        taken. Returns the ends of partitions, which come after the records."""
-        ends = []
+    def _errors(self, messages: list[Message]) -> tuple[list[Message], dict[Lane, Blocked]]:
+        """Takes the errors of a poll, before its records. Returns the ends of partitions, which come after them, and
+        the partitions that cannot be read on."""
+        ends: list[Message] = []
+        stops: dict[Lane, Blocked] = {}
         for message in messages:
             error = message.error()
             if error is None:
                 continue
+            lane = _lane(message)
+            position = self.assignment.positions.get(lane)
             if error.code() == KafkaError._PARTITION_EOF:
                 ends.append(message)
+            elif position is not None and (why := beyond_help(error, position, message.offset())):
+                stops.setdefault(lane, why)
             else:
-                self._error(_lane(message), error)
-        return ends
+                self._error(lane, error)
+        return ends, stops
 
     def _error(self, lane: Lane, error: KafkaError) -> None:
-        position = self.assignment.positions.get(lane)
-        why = None if position is None else beyond_help(error, position)
-        if why is not None:
-            self.rebalance.block(lane, why)
-        elif is_out_of_range(error):
-            if position is not None:
+        if is_out_of_range(error):
+            if lane in self.assignment.positions:
                 self.assignment.suspend(lane)
                 self._next_start = 0.0
         elif error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):

@@ -13,6 +13,9 @@ log = structlog.get_logger()
 
 SAY_AGAIN = 30.0
 """Seconds between two lines about the same cause while it lasts."""
+OUTAGE = 2.0
+"""Seconds without a batch that went through, after which the first one that does ends an outage. After less it is no
+sign of anything: one partition may wait alone, and its neighbours' batches go through all the time."""
 MOST_OUTAGES = 5
 """Outages told within those seconds: a database that comes and goes with every statement would fill the log."""
 
@@ -36,6 +39,8 @@ class Waits:
         self._repeats = Repeats(SAY_AGAIN)
         self._lock = threading.Lock()
         self._cause: Exception | None = None
+        self.recovered_at = float("-inf")
+        """When (of the clock) the last outage ended."""
         self._since = 0.0
         self._told = False
         self._outages: deque[float] = deque(maxlen=MOST_OUTAGES)
@@ -76,17 +81,20 @@ class Waits:
             self._told = True
             return True
 
-    def wrote(self) -> float:
-        """A batch went through; returns the seconds for which none did, 0.0 where nothing was said to wait."""
+    def wrote(self) -> bool:
+        """A batch went through; whether that ends an outage."""
         if self._cause is None:
-            return 0.0
+            return False
         with self._lock:
             cause, self._cause = self._cause, None
             since, told = self._since, self._told
         lasted = self._clock() - since
         if cause is not None and told:
             log.info("write.resumed", after_seconds=round(lasted, 1), was=str(cause))
-        return lasted
+        if lasted < OUTAGE:
+            return False
+        self.recovered_at = self._clock()
+        return True
 
 
 def _kind(cause: Exception) -> str:
