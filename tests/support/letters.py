@@ -89,21 +89,21 @@ def messages_of(bootstrap: str, topic: str) -> list[Message]:
     )
     try:
         partitions = sorted(consumer.list_topics(topic, timeout=20).topics[topic].partitions)
-        consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in partitions])
+        places = [TopicPartition(topic, p, OFFSET_BEGINNING) for p in partitions]
+        # The broker's word: a fetch that it answered before the last record came says that the end is there.
+        ends = {tp.partition: consumer.get_watermark_offsets(tp, timeout=20)[1] for tp in places}
+        unread = {partition for partition, end in ends.items() if end}
+        consumer.assign(places)
         found: list[Message] = []
-        ended: set[int | None] = set()
-        while len(ended) < len(partitions):
+        while unread:
             message = consumer.poll(20)
             assert message is not None, f"nothing came of {topic} for 20 s"
-            error = message.error()
-            if error is None:
+            error, partition, offset = message.error(), message.partition() or 0, message.offset() or 0
+            assert error is None or error.code() == KafkaError._PARTITION_EOF, error
+            if error is None and offset < ends[partition]:
                 found.append(message)
-            else:
-                assert error.code() == KafkaError._PARTITION_EOF, error
-                # A fetch that was answered before the broker told of the last records ends too early.
-                place = TopicPartition(topic, message.partition() or 0)
-                if (message.offset() or 0) >= consumer.get_watermark_offsets(place, timeout=20)[1]:
-                    ended.add(message.partition())
+            if offset + (error is None) >= ends[partition]:
+                unread.discard(partition)
         return sorted(found, key=lambda m: (m.partition(), m.offset()))
     finally:
         consumer.close()
