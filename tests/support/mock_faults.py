@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from taosink.embedded.librdkafka import MockCluster
 
-PRODUCE, LIST_OFFSETS, INIT_PRODUCER_ID = 0, 2, 22
+PRODUCE, INIT_PRODUCER_ID = 0, 22
 """Kafka's numbers of the requests (https://kafka.apache.org/protocol)."""
 
 

@@ -4,14 +4,10 @@ import threading
 from collections.abc import Iterator, Sequence
 
 import pytest
-from structlog.testing import capture_logs
 from support.following import Heard, follower, put
-from support.mock_faults import LIST_OFFSETS, fail_next
 
 from taosink.embedded.librdkafka import MockCluster
 from taosink.ports import SourceMessage
-
-TOPIC_AUTHORIZATION_FAILED = 29
 
 
 @pytest.fixture
@@ -46,23 +42,6 @@ def test_from_the_end_nothing_old_is_read_and_nothing_new_is_missed(broker: Mock
     put(broker.bootstrap, "one", b"new1", partition=1)
     heard.until(lambda: len(heard.values) == 2)
     assert set(heard.values) == {b"new", b"new1"}
-    reader.close()
-
-
-def test_from_the_end_a_place_that_is_not_told_is_asked_for_again(broker: MockCluster) -> None:
-    """Meanwhile nothing is caught up, and what is old stays unread."""
-    put(broker.bootstrap, "one", b"old")
-    put(broker.bootstrap, "two", b"old")
-    fail_next(broker, LIST_OFFSETS, [TOPIC_AUTHORIZATION_FAILED] * 3)
-    heard = Heard()
-    with capture_logs() as logs:
-        reader = follower(broker.bootstrap, ["one", "two"], heard, "end")
-        heard.until(lambda: heard.caught_up_at)
-    assert [line["event"] for line in logs].count("kafka.start_unknown") in (2, 3)
-    put(broker.bootstrap, "one", b"new")
-    put(broker.bootstrap, "two", b"new")
-    heard.until(lambda: len(heard.values) == 2)
-    assert heard.values == [b"new"] * 2
     reader.close()
 
 

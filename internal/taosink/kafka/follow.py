@@ -83,8 +83,6 @@ class Follower:
         self._known: dict[str, int] = {}
         self._seen: set[str] = set()
         self._unread: set[Place] = set()
-        self._unplaced: dict[Place, int] = {}
-        """Partitions whose beginning or end is not known yet, and which of them."""
         self._gone: set[str] = set()
         self._known_ids: dict[str, str] = {}
         self._ids = TopicIds(properties)
@@ -151,10 +149,9 @@ class Follower:
                 self._extend(topic, count)
             else:
                 self._missing(topic)
-        self._place()
         self._looked = True
         self._check_caught_up()
-        return len(self._known) == len(self._topics) and not self._gone and not self._unplaced
+        return len(self._known) == len(self._topics) and not self._gone
 
     def _check_ids(self, topics: Iterable[str]) -> None:
         # One that was made again, and has grown past the place read up to, goes on without any error.
@@ -173,15 +170,12 @@ class Follower:
             known = 0
         if count == known:
             return
-        from_end = self._start == "end" and not self._looked
         if topic in self._seen and not known:
             self._on_restart(topic)
+        from_end = self._start == "end" and not self._looked
         self._known[topic] = count
         self._seen.add(topic)
-        new = [(topic, p) for p in range(known, count)]
-        self._unplaced |= dict.fromkeys(new, _END if from_end else _BEGINNING)
-        if not self._caught_up:
-            self._unread |= set(new)
+        self._assign(topic, range(known, count), _END if from_end else _BEGINNING)
 
     def _missing(self, topic: str) -> None:
         if topic not in self._known:
@@ -202,29 +196,15 @@ class Follower:
         self._drop(topic)
 
     def _drop(self, topic: str) -> None:
-        places = {(topic, p) for p in range(self._known.pop(topic))}
-        self._unread -= places
-        read = [TopicPartition(*place) for place in places - self._unplaced.keys()]
-        self._unplaced = {place: where for place, where in self._unplaced.items() if place not in places}
-        self._consumer.incremental_unassign(read)
+        count = self._known.pop(topic)
+        self._unread -= {(topic, p) for p in range(count)}
+        self._consumer.incremental_unassign([TopicPartition(topic, p) for p in range(count)])
 
-    def _place(self) -> None:
-        """Reads on where beginnings and ends are told by now. librdkafka is given offsets and not the question: a
-        late answer makes it ask again, and go on from there in the midst of reading."""
-        if not self._unplaced:
-            return
-        asked = [TopicPartition(*place, where) for place, where in self._unplaced.items()]
-        try:
-            told = self._consumer.offsets_for_times(asked, timeout=METADATA_TIMEOUT)
-            found = [tp for tp in told if tp.error is None and tp.offset >= 0]
-            reason = "no leader"
-        except KafkaException as error:
-            found, reason = [], error.args[0].str()
-        for tp in found:
-            del self._unplaced[tp.topic, tp.partition]
-        self._consumer.incremental_assign(found)
-        if self._unplaced:
-            log.info("kafka.start_unknown", partitions=len(self._unplaced), reason=reason)
+    def _assign(self, topic: str, partitions: Iterable[int], offset: int) -> None:
+        places = [TopicPartition(topic, p, offset) for p in partitions]
+        if not self._caught_up:
+            self._unread |= {(topic, tp.partition) for tp in places}
+        self._consumer.incremental_assign(places)
 
     def _read(self) -> bool:
         """One poll; True where the topics have to be looked at."""
@@ -249,8 +229,6 @@ class Follower:
         topic, partition = message.topic(), message.partition()
         if topic is None or partition is None or partition >= self._known.get(topic, 0):
             return False
-        if (topic, partition) in self._unplaced:
-            return False
         if error.code() == KafkaError._PARTITION_EOF:
             self._up()
             self._unread.discard((topic, partition))
@@ -263,15 +241,14 @@ class Follower:
                 "kafka.follow_passed_over", topic=topic, partition=partition, meaning="answers were missed"
             )
             self._consumer.incremental_unassign([TopicPartition(topic, partition)])
-            self._unplaced[topic, partition] = _BEGINNING
-            return True
+            self._assign(topic, [partition], _BEGINNING)
         else:
             log.warning("kafka.follow_error", topic=topic, partition=partition, error=error.str())
             return True
         return False
 
     def _check_caught_up(self) -> None:
-        if self._caught_up or self._unread or self._unplaced or not self._looked:
+        if self._caught_up or self._unread or not self._looked:
             return
         # What is written into a topic that comes later is all after the start.
         if self._start == "end" or len(self._known) == len(self._topics):
